@@ -1,0 +1,3 @@
+"""piriform: does the brain keep learning after behaviour has stopped improving?"""
+
+__version__ = "0.1.0"

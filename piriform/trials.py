@@ -1,0 +1,161 @@
+"""What does one session's activity look like around an event? The trial tensor and its contract.
+
+A tensor is a :class:`xarray.DataArray` named ``response`` with dims ``(trial, unit, time)``. One
+NetCDF file holds the tensors of one subject, one group per session.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from piriform.errors import TrialsError
+from piriform.provenance import atomic_path
+
+DIMS = ("trial", "unit", "time")
+RESPONSE_UNITS = ("spikes/s", "dF/F", "1")
+#: Trial coordinates and their kind ("text" or "float"); a missing text is "", a missing number NaN.
+TRIAL_COORDS = {
+    "stimulus": "text",  # what was presented, e.g. one odour mixture
+    "category": "text",  # the lab's own label of the trial type
+    "class": "text",  # target, nontarget, probe (or the stimulus itself in a many-class study)
+    "choice": "text",  # what the animal did
+    "correct": "float",  # 1 correct, 0 error, NaN unknown
+    "start_time": "float",  # s from the session's start
+    "event_time": "float",  # s from the session's start; time 0 of the tensor
+    "latency": "float",  # s from the event to the response
+    "block": "float",  # number of the experimental block, NaN where there are none
+}
+ATTRS = ("units", "subject", "session", "day", "phase", "source_file", "source_sha256", "bin_width")
+
+
+def make_trials(
+    response: np.ndarray,
+    *,
+    time: np.ndarray,
+    trials: pd.DataFrame,
+    unit_id: Iterable[Any],
+    attrs: Mapping[str, Any],
+    tracked_id: Iterable[Any] | None = None,
+) -> xr.DataArray:
+    """Build a checked trial tensor.
+
+    Parameters
+    ----------
+    response : (n_trials, n_units, n_times) array
+        Firing rate (spikes/s), dF/F, or hidden activity (unit "1"); NaN where not observed.
+    time : (n_times,) array
+        Bin centres in s from the event.
+    trials : DataFrame, n_trials rows
+        Index: number of the trial in the source's table. Columns: some of ``TRIAL_COORDS``;
+        the others are filled with "" or NaN.
+    unit_id : (n_units,) the source's own identifier, kept as text
+    attrs : ``ATTRS``; ``day`` an int, ``bin_width`` in s, the others text
+    tracked_id : (n_units,), optional
+        Identity of the same unit on other days, "" where it is unknown.
+
+    Raises
+    ------
+    TrialsError
+        If shapes, units or coordinates break the contract.
+    """
+    unit_ids = [str(unit) for unit in unit_id]
+    tracked = [""] * len(unit_ids) if tracked_id is None else [str(unit) for unit in tracked_id]
+    coords: dict[str, Any] = {
+        "trial": np.asarray(trials.index, dtype=np.int64),
+        "time": ("time", np.asarray(time, dtype=float), {"units": "s"}),
+        "unit_id": ("unit", np.array(unit_ids, dtype=object)),
+        "tracked_id": ("unit", np.array(tracked, dtype=object)),
+    }
+    for name, kind in TRIAL_COORDS.items():
+        coords[name] = ("trial", _column(trials, name, kind))
+    tensor = xr.DataArray(
+        np.asarray(response, dtype=np.float32), dims=DIMS, coords=coords, attrs=dict(attrs), name="response"
+    )
+    return check_trials(tensor)
+
+
+def check_trials(tensor: xr.DataArray) -> xr.DataArray:
+    """Return ``tensor`` unchanged if it keeps the contract; raise :class:`TrialsError` otherwise."""
+    where = f"trial tensor of session {tensor.attrs.get('session', '?')!r}"
+    if tensor.dims != DIMS:
+        raise TrialsError(f"{where}: dims are {tensor.dims}, expected {DIMS}")
+    missing = [name for name in ATTRS if name not in tensor.attrs]
+    if missing:
+        raise TrialsError(f"{where}: attribute(s) {', '.join(missing)} missing")
+    if tensor.attrs["units"] not in RESPONSE_UNITS:
+        raise TrialsError(f"{where}: units are {tensor.attrs['units']!r}, expected one of {', '.join(RESPONSE_UNITS)}")
+    absent = [name for name in (*TRIAL_COORDS, "unit_id", "tracked_id", "time") if name not in tensor.coords]
+    if absent:
+        raise TrialsError(f"{where}: coordinate(s) {', '.join(absent)} missing")
+    if tensor.sizes["time"] > 1 and not np.all(np.diff(tensor["time"].values) > 0):
+        raise TrialsError(f"{where}: time must increase strictly")
+    if np.isinf(tensor.values).any():
+        raise TrialsError(f"{where}: response holds infinite values")
+    return tensor
+
+
+def save_trials(tensors: Iterable[xr.DataArray], path: str | Path) -> None:
+    """Write the tensors of one subject, one group per session, under a temporary name, then rename."""
+    with atomic_path(path) as temporary:
+        xr.Dataset().to_netcdf(temporary, mode="w", engine="h5netcdf")
+        for tensor in tensors:
+            check_trials(tensor).to_dataset().to_netcdf(
+                temporary, mode="a", engine="h5netcdf", group=str(tensor.attrs["session"])
+            )
+
+
+def session_names(path: str | Path) -> list[str]:
+    """Return the sessions in a file, in the order in which they were written (by date)."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        groups = {
+            name: int(np.ravel(file[name]["response"].attrs["day"])[0]) for name in file if "response" in file[name]
+        }
+    return sorted(groups, key=lambda name: (groups[name], name))
+
+
+def load_trials(path: str | Path, session: str) -> xr.DataArray:
+    """Read and check the tensor of one session; raises :class:`TrialsError` if it is not there."""
+    names = session_names(path)
+    if session not in names:
+        raise TrialsError(f"{path}: no session {session!r}; it holds {', '.join(names) or 'no session'}")
+    with xr.open_dataset(path, engine="h5netcdf", group=session) as dataset:
+        tensor = dataset["response"].load()
+    tensor.attrs.update(day=int(tensor.attrs["day"]), bin_width=float(tensor.attrs["bin_width"]))
+    return check_trials(tensor)
+
+
+def window_mean(tensor: xr.DataArray, start: float, stop: float) -> np.ndarray:
+    """Return the mean response per trial and unit over the bins inside ``[start, stop)``.
+
+    Returns
+    -------
+    (n_trials, n_units) float64 array, in the tensor's units; NaN where a bin was not observed.
+
+    Raises
+    ------
+    TrialsError
+        If no bin lies wholly inside the window.
+    """
+    half = float(tensor.attrs["bin_width"]) / 2
+    time = tensor["time"].values
+    inside = (time - half >= start - 1e-9) & (time + half <= stop + 1e-9)
+    if not inside.any():
+        raise TrialsError(
+            f"session {tensor.attrs['session']!r}: no bin of {2 * half:g} s lies inside [{start:g}, {stop:g}) s; "
+            f"the tensor spans [{time[0] - half:g}, {time[-1] + half:g}) s"
+        )
+    return tensor.values[:, :, inside].astype(float).mean(axis=2)
+
+
+def _column(trials: pd.DataFrame, name: str, kind: str) -> np.ndarray:
+    if name not in trials:
+        return np.full(len(trials), "" if kind == "text" else np.nan, dtype=object if kind == "text" else float)
+    if kind == "float":
+        return trials[name].to_numpy(dtype=float, na_value=np.nan)
+    return np.array(["" if pd.isna(value) else str(value) for value in trials[name]], dtype=object)
