@@ -364,7 +364,5 @@ def pick(config: Config, *names: str) -> dict[str, Any]:
 
 def restore(values: Mapping[str, Any]) -> SimpleNamespace:
     """Turn what :func:`pick` returned back into checked sections, as attributes."""
-    fields = Config.model_fields
-    return SimpleNamespace(
-        **{name: TypeAdapter(fields[name].annotation).validate_python(value) for name, value in values.items()}
-    )
+    kinds: dict[str, Any] = {name: Config.model_fields[name].annotation for name in values}
+    return SimpleNamespace(**{name: TypeAdapter(kinds[name]).validate_python(value) for name, value in values.items()})

@@ -43,7 +43,11 @@ _WHO = {
     "day": Column("integer", "day of training, 1 = the subject's first session; checkpoint step for a network"),
     "phase": Column("text", "training, overtraining, or empty where it is not known", PHASES),
 }
-_SHARE = {"low": 0.0, "high": 1.0}
+
+
+def _share(meaning: str) -> Column:
+    return Column("number", meaning, low=0.0, high=1.0)
+
 
 TABLES: dict[str, dict[str, Column]] = {
     "sessions": {
@@ -67,9 +71,9 @@ TABLES: dict[str, dict[str, Column]] = {
         **_WHO,
         "class": Column("text", "class of the stimuli; `all` is the mean over target and nontarget"),
         "n_trials": Column("integer", "trials with a known outcome"),
-        "accuracy": Column("number", "fraction correct", **_SHARE),
-        "ci_low": Column("number", "lower end of the 95% Wilson interval", **_SHARE),
-        "ci_high": Column("number", "upper end of the 95% Wilson interval", **_SHARE),
+        "accuracy": _share("fraction correct"),
+        "ci_low": _share("lower end of the 95% Wilson interval"),
+        "ci_high": _share("upper end of the 95% Wilson interval"),
         "latency_s": Column("number", "median time from the event to the response in correct trials, s"),
         "plateau_day": Column("number", "first day on the behavioural plateau of this subject; empty if none"),
     },
@@ -83,7 +87,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "sd_draws": Column("number", "SD over draws"),
         "null_mean": Column("number", "mean over label permutations"),
         "null_sd": Column("number", "SD over label permutations"),
-        "p": Column("number", "one-sided (b+1)/(m+1) towards learning", **_SHARE),
+        "p": _share("one-sided (b+1)/(m+1) towards learning"),
         "n_trials": Column("integer", "trials per draw, all classes together"),
         "n_units": Column("integer", "units per draw"),
         "n_draws": Column("integer", "random draws of units and trials"),
@@ -98,7 +102,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "decision_value": Column("number", "held-out f(x); positive means target"),
         "margin": Column("number", "held-out y f(x)/|w|, in SDs of the standardised units"),
         "predicted": Column("text", "the class the decoder reads out"),
-        "animal_correct": Column("number", "1 the animal was right, 0 wrong, empty unknown", **_SHARE),
+        "animal_correct": _share("1 the animal was right, 0 wrong, empty unknown"),
     },
     "similarity": {
         **_WHO,
