@@ -24,6 +24,10 @@ class TableError(PiriformError):
     """A tidy table breaks its contract."""
 
 
+class MeasureError(PiriformError):
+    """An array handed to a measure makes no sense."""
+
+
 def known(kind: str, name: str, options: object, error: type[PiriformError] = ConfigError) -> str:
     """Return ``name`` if it is one of ``options``; otherwise raise ``error`` listing them.
 

@@ -1,0 +1,142 @@
+"""How well can the class of a trial be read out of the population, and how well by chance?
+
+Every function takes a stack of labellings (row 0 the truth, further rows permutations), so that a
+measure and its null come from the same fits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from piriform import solvers
+from piriform.splits import OUT
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Held-out read-out of each trial by the decoder that never saw its fold.
+
+    Attributes
+    ----------
+    decision : (n_labellings, n_trials) array
+        f(x); positive means class +1, NaN where the trial took no part.
+    distance : (n_labellings, n_trials) array
+        f(x) / |w|: signed distance to the boundary, in SDs of the standardised units.
+    labels, folds : (n_labellings, n_trials) arrays
+        Labels +1 or -1, and the fold of each trial (-1: took no part).
+    """
+
+    decision: np.ndarray
+    distance: np.ndarray
+    labels: np.ndarray
+    folds: np.ndarray
+
+
+def heldout_scores(
+    responses: np.ndarray, labels: np.ndarray, folds: np.ndarray, *, solver: str, C: float, shrinkage: float
+) -> Scores:
+    """Return the held-out read-out of a two-class linear decoder.
+
+    Units are standardised by the training trials of each fold.
+
+    Parameters
+    ----------
+    responses : (n_trials, n_units) array
+    labels : (n_labellings, n_trials) array of +1 and -1
+    folds : (n_labellings, n_trials) array; -1 takes no part
+    solver, C, shrinkage : see :func:`piriform.solvers.fit`
+    """
+    held = solvers.heldout(responses, labels, folds, solver=solver, C=C, shrinkage=shrinkage)
+    norms = np.take_along_axis(held.norms, np.where(folds == OUT, 0, folds), axis=1)
+    distance = np.divide(held.decision, norms, out=np.zeros_like(held.decision), where=norms > 0)
+    part = folds != OUT
+    return Scores(np.where(part, held.decision, np.nan), np.where(part, distance, np.nan), labels, folds)
+
+
+def balanced_accuracy(decision: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean over the two classes of the share of trials read out right.
+
+    A decision value of exactly 0 counts one half; NaN is left out. Null value 0.5.
+
+    Parameters
+    ----------
+    decision, labels : (n_labellings, n_trials) arrays
+
+    Returns
+    -------
+    (n_labellings,) array in [0, 1]; NaN where a class has no trial
+
+    Examples
+    --------
+    >>> balanced_accuracy(np.array([[2.0, -1.0, -3.0]]), np.array([[1, 1, -1]])).tolist()
+    [0.75]
+    """
+    right = (np.sign(decision) * labels + 1) / 2
+    return np.mean([_row_mean(right, labels == code) for code in (1, -1)], axis=0)
+
+
+def auc(decision: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve over pairs of trials of the same test fold.
+
+    AUC = P(f(target) > f(nontarget)) + P(equal)/2 (Mann-Whitney). Values of different folds come from
+    different decoders and are not compared. Null value 0.5.
+
+    Returns
+    -------
+    (n_labellings,) array in [0, 1]; NaN where no fold holds both classes
+
+    Examples
+    --------
+    >>> f, y = np.array([[3.0, 1.0, 2.0, 0.0]]), np.array([[1, 1, -1, -1]])
+    >>> auc(f, y, np.zeros((1, 4), int)).tolist()
+    [0.75]
+    """
+    wins, pairs = np.zeros(len(decision)), np.zeros(len(decision))
+    for fold in range(folds.max() + 1):
+        positive = _gathered(decision, (labels == 1) & (folds == fold))[:, :, None]
+        negative = _gathered(decision, (labels == -1) & (folds == fold))[:, None, :]
+        wins += (positive > negative).sum(axis=(1, 2)) + 0.5 * (positive == negative).sum(axis=(1, 2))
+        pairs += (~np.isnan(positive) & ~np.isnan(negative)).sum(axis=(1, 2))
+    return np.divide(wins, pairs, out=np.full(len(wins), np.nan), where=pairs > 0)
+
+
+def multiclass_accuracy(
+    responses: np.ndarray, codes: np.ndarray, folds: np.ndarray, *, solver: str, C: float, shrinkage: float
+) -> np.ndarray:
+    """Return the balanced accuracy of held-out trials over many classes.
+
+    One classifier against the rest per class (``svm``, ``logistic``) or multi-class shrinkage LDA;
+    the class with the largest score is read out. Null value 1 / n_classes.
+
+    Parameters
+    ----------
+    responses : (n_trials, n_units) array
+    codes : (n_labellings, n_trials) int array of 0 .. n_classes-1
+    folds : (n_labellings, n_trials) array; -1 takes no part
+
+    Returns
+    -------
+    (n_labellings,) array in [0, 1]
+    """
+    n_classes = int(codes.max()) + 1
+    scores = solvers.heldout_multiclass(
+        responses, codes, folds, n_classes=n_classes, solver=solver, C=C, shrinkage=shrinkage
+    )
+    part = folds != OUT
+    right = (np.argmax(np.where(part[..., None], scores, 0.0), axis=2) == codes).astype(float)
+    return np.mean([_row_mean(right, (codes == code) & part) for code in range(n_classes)], axis=0)
+
+
+def _row_mean(values: np.ndarray, member: np.ndarray) -> np.ndarray:
+    member = member & ~np.isnan(values)
+    count = member.sum(axis=1)
+    total = np.where(member, values, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+
+
+def _gathered(values: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """The members of each row, left-aligned and padded with NaN: (n_labellings, largest count)."""
+    width = int(member.sum(axis=1).max(initial=0))
+    order = np.argsort(~member, axis=1, kind="stable")[:, :width]
+    picked = np.take_along_axis(np.where(member, values, np.nan), order, axis=1)
+    return picked

@@ -1,0 +1,261 @@
+"""What are the metrics of one session? From trial tensor to rows of ``metrics.csv``.
+
+The same code measures recordings and networks. Every metric is computed on draws of matched numbers
+of units and trials and on the full session, for all stimuli and for the fixed ones alone, each with
+its null from the same label permutations.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from piriform import decode, geometry, margin
+from piriform.config import Classes, Inclusion, Measures, Response
+from piriform.errors import MeasureError
+from piriform.generalize import across_conditions, probe_scores, stimulus_folds
+from piriform.provenance import rng_for
+from piriform.splits import half_folds, permutations
+from piriform.tables import metric_of
+from piriform.task import Draw, Task, draw_of, task_of
+
+
+def matched_counts(
+    tensors: Sequence[xr.DataArray],
+    *,
+    measures: Measures,
+    response: Response,
+    classes: Classes,
+    inclusion: Inclusion,
+) -> dict[str, Any]:
+    """Return the numbers of units and trials that all sessions of one subject can give.
+
+    Returns
+    -------
+    dict with ``n_units`` (the smallest session's, or the config's) and ``n_trials``: trials per class
+    for ``all`` stimuli and, where a session has enough of them, for the ``fixed`` ones
+    """
+    if not tensors:
+        return {"n_units": 0, "n_trials": {}}
+    n_units = measures.match_units or min(tensor.sizes["unit"] for tensor in tensors)
+    n_trials = {}
+    for stimuli in ("all", "fixed") if classes.fixed else ("all",):
+        smallest = [
+            task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed").smallest_class()
+            for tensor in tensors
+        ]
+        enough = [count for count in smallest if count >= inclusion.min_trials_per_class]
+        n_trials[stimuli] = measures.match_trials or min(enough, default=inclusion.min_trials_per_class)
+    return {"n_units": n_units, "n_trials": n_trials}
+
+
+def session_metrics(
+    tensor: xr.DataArray,
+    *,
+    measures: Measures,
+    response: Response,
+    classes: Classes,
+    n_units: int,
+    n_trials: Mapping[str, int],
+    seed: int,
+    source: str = "neural",
+) -> list[dict[str, Any]]:
+    """Return the metrics of one session, rows of the table ``metrics``.
+
+    Parameters
+    ----------
+    tensor : trial tensor, dims (trial, unit, time)
+    n_units : units per matched draw
+    n_trials : trials per class and matched draw, for ``all`` and (where the study has them) ``fixed`` stimuli
+    seed : the config's seed; streams are named by subject, session and draw
+    """
+    attrs = tensor.attrs
+    who = {"source": source} | {name: attrs[name] for name in ("subject", "session", "day", "phase")}
+    rows = []
+    for stimuli, count in n_trials.items():
+        task = task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed")
+        for matching in ("matched", "full"):
+            units, trials = (n_units, count) if matching == "matched" else (task.responses.shape[1], 0)
+            n_draws = measures.n_draws if matching == "matched" else 1
+            names = (attrs["subject"], attrs["session"], stimuli)
+            stacks = _stacks(task, measures, units, trials, n_draws, seed, names)
+            labels = {**who, "stimuli": stimuli, "matching": matching}
+            for name, result in stacks.items():
+                rows.append(labels | {"metric": name} | result | {"n_units": units, "n_draws": n_draws})
+    return rows
+
+
+def _stacks(
+    task: Task, measures: Measures, n_units: int, n_trials: int, n_draws: int, seed: int, names: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    """Every wanted metric of one task: value, spread over draws, null, status."""
+    smallest = task.smallest_class()
+    results: dict[str, dict[str, Any]] = {}
+    if smallest < max(n_trials, measures.n_folds):
+        needed = f"{max(n_trials, measures.n_folds)} trials of each class needed, the rarest has {smallest}"
+        return {name: _row(np.empty((0, 1)), name, 0, needed) for name in measures.metrics}
+    order = permutations(
+        len(task.codes), measures.n_permutations, n_blocks=measures.n_permutation_blocks,
+        rng=rng_for(seed, "permutations", *names),
+    )  # fmt: skip
+    draws = (
+        draw_of(task, order, measures, n_units, n_trials, rng_for(seed, "draw", *names, number))
+        for number in range(n_draws)
+    )
+    default = "not measured" if task.binary else "needs the classes target and nontarget"
+    values: dict[str, list[np.ndarray]] = {}
+    reasons: dict[str, str] = {}
+    for draw in draws:
+        taken = int(draw.part[0].sum())
+        for family, function in FAMILIES.items():
+            if not set(family) & set(measures.metrics):
+                continue
+            try:
+                found = function(draw)
+            except MeasureError as error:
+                reasons |= dict.fromkeys(family, str(error))
+                continue
+            for name, value in found.items():
+                values.setdefault(name, []).append(value)
+    for name in sorted({*measures.metrics, *(n for n in values if n.startswith("generalization_probe_"))}):
+        if _wanted(name, measures):
+            stack = np.array(values.get(name, np.empty((0, 1))))
+            results[name] = _row(stack, name, taken, reasons.get(name, default))
+    return results
+
+
+def _wanted(name: str, measures: Measures) -> bool:
+    return name in measures.metrics or (
+        name.startswith("generalization_probe_") and "generalization_probe" in measures.metrics
+    )
+
+
+def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, Any]:
+    """Summarise (n_draws, n_labellings) values: mean and SD over draws of the truth, null over permutations.
+
+    The permutation b is the same labelling in every draw, so its mean over draws is one value of the null.
+    """
+    empty = {"value": np.nan, "sd_draws": np.nan, "null_mean": np.nan, "null_sd": np.nan, "p": np.nan}
+    if not len(stack) or not np.isfinite(stack[:, 0]).all():
+        reason = reason if not len(stack) else "undefined: no variance, or a class missing from a fold"
+        return empty | {"n_trials": n_trials, "n_permutations": 0, "status": reason}
+    value, null = stack[:, 0].mean(), stack[:, 1:].mean(axis=0)
+    null = null[np.isfinite(null)]
+    row = empty | {"value": value, "sd_draws": stack[:, 0].std(ddof=1) if len(stack) > 1 else np.nan}
+    if len(null):
+        learning = metric_of(name).learning
+        row |= {"null_mean": null.mean(), "null_sd": null.std(ddof=1) if len(null) > 1 else np.nan}
+        if learning:
+            beyond = int((learning * null >= learning * value - 1e-12).sum())
+            row["p"] = (beyond + 1) / (len(null) + 1)
+    return row | {"n_trials": n_trials, "n_permutations": len(null), "status": "ok"}
+
+
+def _two_classes(draw: Draw) -> None:
+    if not (draw.labels < 0).any():
+        raise MeasureError("needs the classes target and nontarget")
+
+
+def _decoding(draw: Draw) -> dict[str, np.ndarray]:
+    if not (draw.labels < 0).any():
+        return {
+            "decoding_accuracy": decode.multiclass_accuracy(draw.responses, draw.labels, draw.folds, **draw.decoder)
+        }
+    scores = decode.heldout_scores(draw.responses, draw.labels, draw.folds, **draw.decoder)
+    return {
+        "decoding_accuracy": decode.balanced_accuracy(scores.decision, scores.labels),
+        "decoding_auc": decode.auc(scores.decision, scores.labels, scores.folds),
+        "margin_heldout": margin.heldout_margin(scores.distance, scores.labels),
+        "margin_heldout_p05": margin.heldout_margin_quantile(scores.distance, scores.labels, 0.05),
+    }
+
+
+def _dprime(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    scores = decode.heldout_scores(draw.responses, draw.labels, draw.folds, **draw.decoder | {"solver": "lda"})
+    return {"separation_dprime": geometry.dprime(scores.distance, scores.labels, scores.folds)}
+
+
+def _crossnobis(draw: Draw) -> dict[str, np.ndarray]:
+    codes = np.where(draw.labels < 0, 0, draw.labels)
+    value = geometry.crossnobis(
+        draw.responses, codes, draw.folds, n_classes=draw.n_classes, shrinkage=draw.measures.shrinkage
+    )
+    return {"separation_crossnobis": value}
+
+
+def _similarity(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    return {
+        "similarity_dot": geometry.similarity_dot(draw.responses, draw.labels, draw.part),
+        "similarity_dot_cv": geometry.similarity_dot_cv(draw.responses, draw.labels, draw.folds),
+    }
+
+
+def _cosine(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    if draw.evoked is None:
+        raise MeasureError("needs response.baseline_window")
+    return {"similarity_cosine": geometry.similarity_cosine(draw.evoked, draw.labels, draw.part)}
+
+
+def _soft_margin(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    return {"margin_soft": margin.soft_margin(draw.responses, draw.labels, draw.part, C=draw.measures.C)}
+
+
+def _new_stimulus(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    if draw.groups.max() < 1:
+        raise MeasureError("needs at least 2 nontarget stimuli")
+    folds = stimulus_folds(draw.labels, draw.folds, draw.groups)
+    scores = decode.heldout_scores(draw.responses, draw.labels, folds, **draw.decoder)
+    return {"generalization_stimulus": decode.balanced_accuracy(scores.decision, scores.labels)}
+
+
+def _later_trials(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    folds = half_folds(draw.part)
+    scores = decode.heldout_scores(draw.responses, draw.labels, folds, **draw.decoder)
+    late = np.where(folds == 1, scores.decision, np.nan)
+    return {"generalization_time": decode.balanced_accuracy(late, scores.labels)}
+
+
+def _conditions(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    value = across_conditions(draw.responses, draw.labels, draw.stimuli, draw.part, **draw.decoder)
+    return {"ccgp": value}
+
+
+def _probes(draw: Draw) -> dict[str, np.ndarray]:
+    _two_classes(draw)
+    if not len(draw.probes):
+        raise MeasureError("no probe trials in this session")
+    probe_folds = (draw.probe_times * draw.measures.n_folds).astype(int)
+    scores = probe_scores(draw.responses, draw.labels, draw.folds, draw.probes, probe_folds, **draw.decoder)
+    found = {"generalization_probe": (scores.target_recall + scores.rejected.mean(axis=1)) / 2}
+    for category in np.unique(draw.probe_categories):
+        rejected = scores.rejected[:, draw.probe_categories == category].mean(axis=1)
+        found[f"generalization_probe_{category.removeprefix('probe_')}"] = (scores.target_recall + rejected) / 2
+    return found
+
+
+def _dimensionality(draw: Draw) -> dict[str, np.ndarray]:
+    return {"participation_ratio": np.array([geometry.participation_ratio(draw.responses[draw.part[0]])])}
+
+
+#: The metrics that come from the same fits, and the function that measures them.
+FAMILIES: dict[tuple[str, ...], Callable[[Draw], dict[str, np.ndarray]]] = {
+    ("decoding_accuracy", "decoding_auc", "margin_heldout", "margin_heldout_p05"): _decoding,
+    ("separation_dprime",): _dprime,
+    ("separation_crossnobis",): _crossnobis,
+    ("similarity_dot", "similarity_dot_cv"): _similarity,
+    ("similarity_cosine",): _cosine,
+    ("margin_soft",): _soft_margin,
+    ("generalization_stimulus",): _new_stimulus,
+    ("generalization_probe",): _probes,
+    ("generalization_time",): _later_trials,
+    ("ccgp",): _conditions,
+    ("participation_ratio",): _dimensionality,
+}

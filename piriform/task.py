@@ -1,0 +1,136 @@
+"""What do the decoders of one session see: which responses, which labels, which units and trials of a draw?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from piriform.config import Classes, Measures, Response
+from piriform.splits import OUT, blocked_folds, chosen, stimulus_groups
+from piriform.trials import window_mean
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the decoders of one session see.
+
+    Attributes
+    ----------
+    responses, evoked : (n_trials, n_units) arrays
+        Mean response in the response window; the same minus baseline (None without a baseline window).
+    codes : (n_trials,) int array
+        +1 target and -1 nontarget, or 0 .. n_classes-1 where every stimulus is a class.
+    stimuli : (n_trials,) names
+    rows : (n_trials,) positions of these trials in the tensor
+    probes : (n_probes, n_units) array, with ``probe_categories`` and ``probe_times`` (0 .. 1 of the session)
+    """
+
+    responses: np.ndarray
+    evoked: np.ndarray | None
+    codes: np.ndarray
+    stimuli: np.ndarray
+    rows: np.ndarray
+    probes: np.ndarray
+    probe_categories: np.ndarray
+    probe_times: np.ndarray
+    n_classes: int
+
+    @property
+    def binary(self) -> bool:
+        """Whether the classes are target and nontarget."""
+        return bool((self.codes < 0).any())
+
+    def smallest_class(self) -> int:
+        """Return the number of trials of the rarest class; 0 if there is just one class."""
+        counts = np.unique(self.codes, return_counts=True)[1]
+        return int(counts.min()) if len(counts) > 1 else 0
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Units and trials of one draw, under the true labels (row 0) and their permutations."""
+
+    responses: np.ndarray
+    evoked: np.ndarray | None
+    labels: np.ndarray
+    stimuli: np.ndarray
+    groups: np.ndarray
+    part: np.ndarray
+    folds: np.ndarray
+    probes: np.ndarray
+    probe_categories: np.ndarray
+    probe_times: np.ndarray
+    n_classes: int
+    measures: Measures
+
+    @property
+    def decoder(self) -> dict[str, Any]:
+        """Settings of the decoder, as keyword arguments."""
+        return {"solver": self.measures.solver, "C": self.measures.C, "shrinkage": self.measures.shrinkage}
+
+
+def task_of(tensor: xr.DataArray, *, response: Response, classes: Classes, fixed: bool = False) -> Task:
+    """Return the responses and labels of a session; ``fixed`` keeps the fixed stimuli alone.
+
+    Trials with a missing response (NaN) in any unit are left out.
+    """
+    responses = window_mean(tensor, *response.response_window)
+    evoked = None
+    if response.baseline_window is not None:
+        evoked = responses - window_mean(tensor, *response.baseline_window)
+    whole = np.isfinite(responses).all(axis=1) & (True if evoked is None else np.isfinite(evoked).all(axis=1))
+    names, categories = tensor["class"].values.astype(str), tensor["category"].values.astype(str)
+    if classes.by_stimulus:
+        main, codes = whole, np.unique(names, return_inverse=True)[1]
+    else:
+        main = whole & np.isin(names, ("target", "nontarget"))
+        if fixed:
+            main &= np.isin(categories, classes.fixed)
+        codes = np.where(names == "target", 1, -1)
+    probe = whole & (names == "probe") & (not fixed)
+    return Task(
+        responses=responses[main],
+        evoked=None if evoked is None else evoked[main],
+        codes=codes[main].astype(np.int64),
+        stimuli=tensor["stimulus"].values.astype(str)[main],
+        rows=np.flatnonzero(main),
+        probes=responses[probe],
+        probe_categories=categories[probe],
+        probe_times=np.flatnonzero(probe) / max(len(probe), 1),
+        n_classes=len(np.unique(codes[main])),
+    )
+
+
+def draw_of(
+    task: Task, order: np.ndarray, measures: Measures, n_units: int, n_trials: int, rng: np.random.Generator
+) -> Draw:
+    """Return random units and trials of a task under every labelling.
+
+    Parameters
+    ----------
+    order : (n_labellings, n_trials) permutations of the trials' labels, row 0 the identity
+    n_units : units to draw
+    n_trials : trials per class to draw; 0 takes all
+    """
+    total = task.responses.shape[1]
+    units = np.sort(rng.choice(total, size=min(n_units, total), replace=False))
+    labels = task.codes[order]
+    part = chosen(labels, n_trials, rng=rng) if n_trials else np.ones(labels.shape, dtype=bool)
+    groups = np.full(len(task.codes), OUT)
+    if task.binary:
+        groups[task.codes == -1] = stimulus_groups(task.stimuli[task.codes == -1], measures.n_folds)
+    return Draw(
+        responses=task.responses[:, units],
+        evoked=None if task.evoked is None else task.evoked[:, units],
+        labels=labels,
+        stimuli=np.unique(task.stimuli, return_inverse=True)[1][order],
+        groups=groups[order],
+        part=part,
+        folds=blocked_folds(labels, measures.n_folds, taking_part=part),
+        probes=task.probes[:, units],
+        probe_categories=task.probe_categories,
+        probe_times=task.probe_times,
+        n_classes=task.n_classes,
+        measures=measures,
+    )

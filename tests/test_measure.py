@@ -1,0 +1,140 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sessions import session_tensor
+
+from piriform.config import Classes, Inclusion, Measures, Response
+from piriform.measure import matched_counts, session_metrics
+from piriform.tables import METRICS, check_table
+
+RESPONSE = Response(window=(-0.2, 0.2), bin=0.1, response_window=(0.0, 0.2), baseline_window=(-0.2, 0.0))
+CLASSES = Classes(
+    target=["target"],
+    nontarget=["nontarget", "nontarget_repeat_1", "nontarget_repeat_2"],
+    probe=["probe_1"],
+    fixed=["target", "nontarget_repeat_1", "nontarget_repeat_2"],
+)
+MEASURES = Measures(n_draws=3, n_permutations=20)
+PARTS = {"measures": MEASURES, "response": RESPONSE, "classes": CLASSES}
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+def metrics(tensor, *, n_units=6, n_trials=None, **changes):
+    parts = PARTS | changes
+    rows = session_metrics(tensor, **parts, n_units=n_units, n_trials=n_trials or {"all": 50}, seed=1)
+    return check_table(pd.DataFrame(rows), "metrics").set_index(["stimuli", "matching", "metric"]).sort_index()
+
+
+def test_every_metric_has_a_row_for_each_set_of_stimuli_and_each_matching(rng):
+    table = metrics(session_tensor(rng, probes=10), n_trials={"all": 50, "fixed": 30})
+    for stimuli in ("all", "fixed"):
+        for matching in ("matched", "full"):
+            names = set(table.loc[stimuli, matching].index)
+            expected = set(METRICS) | ({"generalization_probe_1"} if stimuli == "all" else set())
+            assert names == expected
+
+
+def test_a_clear_difference_is_seen_by_every_measure_of_it(rng):
+    table = metrics(session_tensor(rng, gap=8.0, probes=10), n_units=8).loc["all", "matched"]
+    for name in (
+        "decoding_accuracy",
+        "decoding_auc",
+        "generalization_stimulus",
+        "generalization_time",
+        "generalization_probe",
+    ):
+        assert table.value[name] == pytest.approx(1.0, abs=0.02), name
+        assert table.null_mean[name] == pytest.approx(0.5, abs=0.06), name
+    # gap 8 over SD 1 / sqrt(2) (mean of two bins); an estimate along a fitted axis
+    assert table.value["separation_dprime"] == pytest.approx(8 * np.sqrt(2), rel=0.15)
+    assert table.value["similarity_dot_cv"] < -0.5
+    assert table.value["similarity_cosine"] < 0.95
+    p = table.p.drop(["margin_soft", "participation_ratio", "ccgp", "similarity_cosine"])
+    assert (p == 1 / 21).all()
+
+
+def test_matched_draws_hold_the_asked_counts_and_the_full_session_all(rng):
+    table = metrics(session_tensor(rng), n_units=5, n_trials={"all": 40})
+    assert (table.loc["all", "matched"].n_trials == 80).all()
+    assert (table.loc["all", "matched"].n_units == 5).all()
+    assert (table.loc["all", "full"].n_trials == 120).all()
+    assert (table.loc["all", "full"].n_units == 8).all()
+
+
+def test_metrics_that_cannot_be_measured_keep_their_row_and_say_why(rng):
+    tensor = session_tensor(rng)
+    table = metrics(tensor).loc["all", "matched"]
+    assert table.status["ccgp"].startswith("needs 2 to 4 stimuli in each class, this session has 1 target and 1")
+    assert table.status["generalization_probe"] == "no probe trials in this session"
+    assert np.isnan(table.value["ccgp"])
+    assert table.status["decoding_accuracy"] == "ok"
+
+
+def test_too_few_trials_of_a_class_give_nan_and_the_reason(rng):
+    table = metrics(session_tensor(rng, n_trials=30), n_trials={"all": 40}).loc["all", "matched"]
+    assert table.value.isna().all()
+    assert set(table.status) == {"40 trials of each class needed, the rarest has 15"}
+
+
+def test_no_baseline_window_leaves_out_the_cosine_alone(rng):
+    response = RESPONSE.model_copy(update={"baseline_window": None})
+    table = metrics(session_tensor(rng), response=response).loc["all", "matched"]
+    assert table.status["similarity_cosine"] == "needs response.baseline_window"
+    assert (table.status.drop(["similarity_cosine", "ccgp", "generalization_probe"]) == "ok").all()
+
+
+def test_p_is_uniform_enough_under_the_null():
+    measures = Measures(
+        n_draws=1, n_permutations=19, metrics=["separation_dprime", "decoding_auc", "separation_crossnobis"]
+    )
+    p = []
+    for number in range(120):
+        tensor = session_tensor(np.random.default_rng(number), gap=0.0, n_trials=60, n_units=4, session=f"s{number}")
+        rows = session_metrics(
+            tensor, measures=measures, response=RESPONSE, classes=CLASSES, n_units=4, n_trials={"all": 25}, seed=1
+        )
+        p.append([row["p"] for row in rows if row["matching"] == "matched"])
+    share = (np.array(p) <= 0.2).mean(axis=0)
+    # 120 sessions at .2: SE .037; 3.5 SE
+    assert (np.abs(share - 0.2) < 0.13).all()
+
+
+def test_every_stimulus_a_class(rng):
+    tensor = session_tensor(rng, gap=3.0)
+    tensor = tensor.assign_coords({"class": ("trial", tensor["category"].values.astype(str).astype(object))})
+    table = metrics(tensor, classes=Classes(by_stimulus=True), n_trials={"all": 15}).loc["all", "matched"]
+    assert table.status["decoding_accuracy"] == "ok"
+    assert table.null_mean["decoding_accuracy"] == pytest.approx(0.25, abs=0.06)
+    assert table.status["separation_crossnobis"] == "ok"
+    assert table.status["margin_heldout"] == "needs the classes target and nontarget"
+
+
+def test_numbers_depend_on_seed_and_names_alone(rng):
+    tensor = session_tensor(rng)
+    pd.testing.assert_frame_equal(metrics(tensor), metrics(tensor.copy(deep=True)))
+    other = session_metrics(tensor, **PARTS, n_units=6, n_trials={"all": 50}, seed=2)
+    assert other[0]["value"] != metrics(tensor).value.iloc[0]
+
+
+def test_trials_with_missing_responses_are_left_out(rng):
+    tensor = session_tensor(rng)
+    holes = tensor.copy()
+    holes.values[:6, 3, 2] = np.nan
+    table = metrics(holes).loc["all", "full"]
+    assert (table.n_trials == 114).all()
+
+
+def test_matched_counts_are_the_smallest_session(rng):
+    tensors = [session_tensor(rng, n_units=8), session_tensor(rng, n_units=5, n_trials=60, session="day-02", day=2)]
+    counts = matched_counts(tensors, **PARTS, inclusion=Inclusion(min_trials_per_class=10))
+    assert counts == {"n_units": 5, "n_trials": {"all": 30, "fixed": 20}}
+    fewer = PARTS | {"measures": Measures(match_units=4, match_trials=12)}
+    assert matched_counts(tensors, **fewer, inclusion=Inclusion()) == {
+        "n_units": 4,
+        "n_trials": {"all": 12, "fixed": 12},
+    }
+    assert matched_counts([], **PARTS, inclusion=Inclusion()) == {"n_units": 0, "n_trials": {}}

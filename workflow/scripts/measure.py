@@ -1,0 +1,36 @@
+"""Measure all sessions of one subject: trials/{subject}.nc -> parts/{metrics,predictions,similarity,scatter}_{subject}.csv."""
+
+import pandas as pd
+
+from piriform.config import restore
+from piriform.measure import matched_counts, session_metrics
+from piriform.provenance import job_log
+from piriform.tables import empty_table, save_table
+from piriform.trials import load_trials, session_names
+from piriform.views import predictions, scatter, similarity
+
+
+def main(inputs, outputs, *, settings):
+    """Write the four tables of one subject; a subject without sessions gives empty tables."""
+    tensors = [load_trials(inputs.trials, session) for session in session_names(inputs.trials)]
+    parts = {"measures": settings.measures, "response": settings.response, "classes": settings.classes}
+    counts = matched_counts(tensors, **parts, inclusion=settings.inclusion)
+    rows = []
+    for number, tensor in enumerate(tensors, start=1):
+        print(f"session {tensor.attrs['session']} ({number} of {len(tensors)})", flush=True)
+        rows += session_metrics(tensor, **parts, **counts, seed=settings.seed)
+    save("metrics", [pd.DataFrame(rows)] if rows else [], outputs.metrics)
+    save("predictions", [predictions(tensor, **parts) for tensor in tensors], outputs.predictions)
+    save("similarity", [similarity(tensor, response=settings.response) for tensor in tensors], outputs.similarity)
+    save("scatter", [scatter(tensors, **parts)], outputs.scatter)
+
+
+def save(kind, tables, path):
+    """Write the rows of all sessions as one table."""
+    filled = [table for table in tables if len(table)]
+    save_table(pd.concat(filled, ignore_index=True) if filled else empty_table(kind), kind, path)
+
+
+if "snakemake" in globals():
+    with job_log(snakemake.log[0]):
+        main(snakemake.input, snakemake.output, settings=restore(snakemake.params.settings))
