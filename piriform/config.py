@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from types import SimpleNamespace
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -21,7 +21,7 @@ from piriform.tables import METRICS
 #: Where the recordings lie that validate the pipeline, unless the environment names another folder.
 REAL_DATA = {"PIRIFORM_REAL_DATA": "../shared/data"}
 
-Window = Annotated[tuple[float, float], Field(description="start and end in s from the event, half-open [start, end)")]
+Window = tuple[float, float]
 
 
 class Section(BaseModel):
@@ -57,10 +57,12 @@ class Response(Section):
     tracked_id: str | None = Field(
         None, description="column of the units (or ROI) table with the identity of a unit on other days"
     )
-    window: Window = (-0.5, 2.0)
+    window: Window = Field((-0.5, 2.0), description="span of the trial tensor, [start, end) in s from the event")
     bin: float = Field(0.1, gt=0, description="bin width of the trial tensor, s")
-    response_window: Window = (0.1, 0.6)
-    baseline_window: Window | None = (-0.5, 0.0)
+    response_window: Window = Field((0.1, 0.6), description="span whose mean response is measured, [start, end) in s")
+    baseline_window: Window | None = Field(
+        (-0.5, 0.0), description="span before the event, [start, end) in s, for evoked responses; none: do without"
+    )
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Self:

@@ -1,4 +1,4 @@
-"""What went wrong with the input, in one sentence a user can act on.
+"""What went wrong with the input, in one sentence that a user can act on?
 
 Every error names the file, session, column or trial, says what was expected and what to do.
 """

@@ -21,6 +21,8 @@ import numpy as np
 from piriform.errors import PiriformError
 
 PACKAGE = Path(__file__).parent
+#: Files beside the modules that a module reads when it runs.
+DATA_SUFFIXES = (".css", ".html", ".mplstyle")
 
 
 def rng_for(seed: int, *names: object) -> np.random.Generator:
@@ -52,10 +54,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def json_text(value: Any) -> str:
+    """Return ``value`` as JSON with sorted keys; NaN and infinities become null."""
+    return json.dumps(_plain(value), indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
 def write_json(value: Any, path: str | Path) -> None:
-    """Write ``value`` as JSON with sorted keys; NaN and infinities become null."""
+    """Write :func:`json_text` of ``value`` to a file, under a temporary name, then rename."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(_plain(value), indent=2, sort_keys=True, allow_nan=False) + "\n")
+        temporary.write_text(json_text(value))
 
 
 def sha256(path: str | Path) -> str:
@@ -67,6 +74,7 @@ def sha256(path: str | Path) -> str:
 def package_files(*scripts: str | Path) -> list[str]:
     """Return the files of this package that the scripts import, directly or through one another.
 
+    Templates and styles of a package count as imported with it.
     Snakemake does not see that a module behind a ``script:`` has changed; rules name these files
     as input so that an edit reruns exactly the jobs behind it.
     """
@@ -78,7 +86,9 @@ def package_files(*scripts: str | Path) -> list[str]:
                 if path not in found:
                     found.add(path)
                     queue.append(path)
-    return sorted(str(path) for path in found)
+    folders = {path.parent for path in found if path.name == "__init__.py"}
+    data = [path for folder in folders for path in folder.iterdir() if path.suffix in DATA_SUFFIXES]
+    return sorted(str(path) for path in [*found, *data])
 
 
 def versions() -> dict[str, str]:
@@ -98,7 +108,7 @@ def job_log(path: str | Path | None) -> Iterator[None]:
         yield
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    terminal = sys.stderr
+    output, terminal = sys.stdout, sys.stderr
     with open(path, "w", buffering=1) as log:
         sys.stdout = sys.stderr = log
         try:
@@ -110,7 +120,7 @@ def job_log(path: str | Path | None) -> Iterator[None]:
                 raise SystemExit(1) from error
             raise
         finally:
-            sys.stdout, sys.stderr = sys.__stdout__, terminal
+            sys.stdout, sys.stderr = output, terminal
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,69 @@
+# make demo   a simulated study from recordings to report      make docs    the documentation as HTML
+# make test   the tests                                        make bench   wall time of the demo's jobs
+# make lint   formatting, lint, types                          make clean   remove what make demo and make docs wrote
+#
+# Each target sets up .venv once: Python >= 3.11 ($(PYTHON)), the pinned packages of requirements/constraints.txt.
+# PYTHON=python3.12 make demo      another interpreter
+# CORES=8 make demo                more jobs at once
+
+PYTHON ?= python3
+CORES ?= 2
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := test,lint,docs,fast
+
+.PHONY: help setup demo test lint docs bench clean
+.SUFFIXES:
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+setup: $(STAMP)
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "error: no $(PYTHON) here; install Python >= 3.11 or name one: PYTHON=python3.12 make ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $$($(PYTHON) --version) is too old, piriform needs Python >= 3.11: PYTHON=python3.12 make ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) cannot make virtual environments; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@echo "== making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml requirements/constraints.txt | $(BIN)/python
+	@echo "== installing piriform and its packages into $(VENV) (once; some minutes without uv)"
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements/constraints.txt -e '.[$(EXTRAS)]'; \
+	else \
+	  echo "== uv cannot be had, going on with pip"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[$(EXTRAS)]'; \
+	fi
+	@touch $@
+
+demo: $(STAMP)
+	@echo "== analysing the simulated study of config/config.yaml with $(CORES) cores"
+	@$(BIN)/piriform run data/demo --config config/config.yaml --cores $(CORES)
+
+test: $(STAMP)
+	@echo "== running the tests"
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	@$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+	@echo "docs: docs/_build/html/index.html"
+
+bench: demo
+	@echo "== wall time of each job, s"
+	@for job in results/demo/benchmarks/*.tsv; do \
+	  printf '%8s  %s\n' "$$(sed -n 2p $$job | cut -f1)" "$$(basename $$job .tsv)"; \
+	done | sort -rn
+
+clean:
+	rm -rf results/demo data/demo docs/_build

@@ -1,0 +1,125 @@
+"""What can be asked on the command line? Thin: parses, calls, prints.
+
+Exit codes: 0 done, 1 nothing could be analysed or the run failed, 2 wrong usage or config.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from piriform import __version__
+from piriform.errors import ConfigError, PiriformError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Does the brain keep learning after behaviour has stopped improving?",
+)
+
+
+def main() -> None:
+    """Run the command line; an error of the input prints as one sentence."""
+    try:
+        app()
+    except PiriformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def simulate(
+    dest: Annotated[Path, typer.Argument(help="folder to write to")],
+    scenario: Annotated[str, typer.Option(help="the known truth")] = "growth",
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    subjects: Annotated[int, typer.Option(min=1, max=26)] = 4,
+    days: Annotated[int, typer.Option(min=1, max=99)] = 18,
+) -> None:
+    """Write a study with known truth as NWB; the truth goes to DEST/truth.json."""
+    from piriform.simulate import simulate_study
+
+    simulate_study(dest, scenario=scenario, subjects=subjects, days=days, seed=seed, parameters={}, progress=print)
+    print(f"wrote {dest}")
+
+
+@app.command()
+def convert(
+    format: Annotated[str, typer.Argument(metavar="FORMAT", help="published format")],
+    src: Annotated[Path, typer.Argument(help="file or folder to read")],
+    dest: Annotated[Path, typer.Argument(help="folder to write to")],
+) -> None:
+    """Turn published files into NWB."""
+    from piriform.convert import convert as write
+
+    files = write(format, src, dest, progress=print)
+    print(f"wrote {len(files)} sessions to {dest}")
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="folder of NWB files, one per session")],
+    config: Annotated[Path | None, typer.Option(help="YAML file that maps the lab's columns to ours")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for results (default: results)")] = None,
+    cores: Annotated[int, typer.Option(min=1, help="jobs at once")] = 2,
+    profile: Annotated[str | None, typer.Option(help="Snakemake profile: slurm, or a folder")] = None,
+) -> None:
+    """Run the workflow on a study: tables, verdict, figures, report."""
+    from piriform.run import closing_lines, run_command, snakemake_command, start, study_config
+
+    chosen = study_config(study, config=config, out=out)
+    path = start(chosen)
+    if run_command(snakemake_command(path, cores=cores, profile=profile)):
+        print(f"error: the run failed; what the jobs said: {chosen.out / 'logs'}", file=sys.stderr)
+        raise typer.Exit(1)
+    print(closing_lines(chosen.out))
+
+
+@app.command()
+def detect(
+    metrics: Annotated[Path, typer.Argument(help="metrics.csv")],
+    behavior: Annotated[Path, typer.Argument(help="behavior.csv")],
+    as_json: Annotated[bool, typer.Option("--json", help="print verdict.json")] = False,
+    config: Annotated[Path | None, typer.Option(help="YAML file with the rule of the verdict")] = None,
+) -> None:
+    """Apply the statistics alone to two tables and print the verdict."""
+    from piriform.config import Verdict, load_config
+    from piriform.progress import detect as decide
+    from piriform.provenance import json_text
+    from piriform.tables import load_table
+
+    study = load_config(config) if config else None
+    result = decide(
+        load_table(metrics, "metrics"),
+        load_table(behavior, "behavior"),
+        verdict=study.verdict if study else Verdict(),
+        config_sha256=study.digest() if study else "",
+    )
+    print(
+        json_text(result) if as_json else f"verdict: {result['verdict']}. {result['sentence']}",
+        end="" if as_json else "\n",
+    )
+
+
+@app.command()
+def report(results: Annotated[Path, typer.Argument(help="folder of one study's results")]) -> None:
+    """Draw the figures and the report of finished results again."""
+    from piriform.run import closing_lines, redraw
+
+    redraw(results)
+    print(closing_lines(results))
+
+
+if __name__ == "__main__":
+    main()

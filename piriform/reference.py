@@ -1,0 +1,164 @@
+"""What do the pages of reference say? The config's keys and the results' columns, from their declarations.
+
+``python -m piriform.reference`` writes ``docs/config.md``, ``docs/outputs.md`` and
+``workflow/schemas/config.schema.json``; a test fails where one is behind its source.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from piriform.config import config_schema
+from piriform.provenance import PACKAGE, atomic_path
+from piriform.tables import METRICS, TABLES, Column, Metric
+
+NOTE = "<!-- Made by `python -m piriform.reference`; edit the declarations in the package instead. -->\n"
+TABLE_MEANINGS = {
+    "sessions": "One row per file: what entered the analysis, and the reason for what did not.",
+    "behavior": "One row per session and class: accuracy with its interval, latency, plateau.",
+    "metrics": "One row per session and metric; also as `metrics.parquet`.",
+    "predictions": "One row per held-out trial: what the decoder said and what the animal did.",
+    "similarity": "One row per session and pair of trial types, for the similarity figure.",
+    "scatter": "One row per trial, for the scatter figure.",
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the generated files: path below the repository's root, and text."""
+    return {
+        "docs/config.md": config_page(),
+        "docs/outputs.md": outputs_page(),
+        "workflow/schemas/config.schema.json": json.dumps(config_schema(), indent=2) + "\n",
+    }
+
+
+def config_page() -> str:
+    """Return the reference of the config as Markdown."""
+    schema = config_schema()
+    sections = [name for name in schema["properties"] if _section(schema["properties"][name])]
+    top = {name: value for name, value in schema["properties"].items() if name not in sections}
+    parts = [
+        "# Config reference\n",
+        NOTE,
+        "A study is described by one YAML file. Every key has a default except `data` and `classes`; a key that is "
+        "not listed here is refused. How to write one for your own recordings: `config/README.md`.\n",
+        _keys(top, schema["required"]),
+    ]
+    for name in sections:
+        definition = schema["$defs"][_section(schema["properties"][name])]
+        parts += [f"## {name}\n", f"{definition['description']}\n"]
+        parts += [_keys(definition["properties"], definition.get("required", []))]
+    return "\n".join(parts)
+
+
+def outputs_page() -> str:
+    """Return the reference of the result tables and metrics as Markdown."""
+    parts = [
+        "# Outputs\n",
+        NOTE,
+        "Everything of a study lies in `results/{study}/`:\n",
+        _grid(("file", "what it is"), _FILES),
+        "Tables are CSV in UTF-8, one row per measurement, empty where there is no value. Random numbers come from "
+        "the config's `seed` and from names, so that the same config gives the same bytes with any number of cores.\n",
+    ]
+    for kind, columns in TABLES.items():
+        parts += [f"## {kind}.csv\n", f"{TABLE_MEANINGS[kind]}\n"]
+        parts += [_grid(("column", "kind", "meaning"), [_column_row(name, column) for name, column in columns.items()])]
+    parts += ["## Metrics\n", "The null is the value that activity without information about the classes would give.\n"]
+    rows = [_metric_row(name, metric) for name, metric in METRICS.items()]
+    return "\n".join([*parts, _grid(("metric", "meaning", "unit", "null", "learning moves it"), rows)])
+
+
+def write_pages(root: str | Path = PACKAGE.parent) -> list[Path]:
+    """Write the generated files below ``root``; return their paths."""
+    paths = []
+    for name, text in pages().items():
+        paths.append(Path(root) / name)
+        with atomic_path(paths[-1]) as temporary:
+            temporary.write_text(text)
+    return paths
+
+
+_FILES = (
+    ("`report.html`", "the report: verdict, figures, methods, exclusions; opens from disk"),
+    ("`verdict.json`", "the verdict, every number behind it, the settings, the versions, the config's hash"),
+    ("`sessions.csv`", "what entered, and why the rest did not"),
+    ("`behavior.csv`", "behaviour per session and class"),
+    ("`metrics.csv`, `metrics.parquet`", "every metric of every session"),
+    ("`predictions.csv`", "the read-out of every held-out trial"),
+    ("`similarity.csv`, `scatter.csv`", "what two of the figures draw"),
+    ("`figures/*.png`, `figures/*.svg`", "the figures of the report"),
+    ("`trials/{subject}.nc`", "trial tensors (NetCDF), one group per session: trial x unit x time"),
+    ("`index.csv`, `parts/`", "the sessions found, and the tables of each subject before they are joined"),
+    ("`logs/`, `benchmarks/`", "what each job said; its wall time and memory"),
+    ("`config.yaml`", "the complete config of the run, defaults included (written by `piriform run`)"),
+)
+
+
+def _section(value: Mapping[str, Any]) -> str:
+    """The name of the section that a key holds, or an empty string."""
+    options = [value, *value.get("anyOf", [])]
+    return next((option["$ref"].rpartition("/")[2] for option in options if "$ref" in option), "")
+
+
+def _keys(properties: Mapping[str, Any], required: Iterable[str]) -> str:
+    rows = [
+        (
+            f"`{name}`",
+            _kind(value),
+            "(required)" if name in required else f"`{_value(value.get('default'))}`",
+            _text(value),
+        )
+        for name, value in properties.items()
+    ]
+    return _grid(("key", "kind", "default", "meaning"), rows)
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    """What may stand there, from the schema."""
+    if "anyOf" in value:
+        return " or ".join(_kind(option) for option in value["anyOf"])
+    if "enum" in value:
+        return "one of " + ", ".join(f"`{option}`" for option in value["enum"])
+    if value.get("type") == "array":
+        return "two numbers" if "prefixItems" in value else f"list of {_kind(value['items'])}"
+    if value.get("type") == "object":
+        return "name: number"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    return words.get(value.get("type", ""), "nothing") + _bounds(value)
+
+
+def _bounds(value: Mapping[str, Any]) -> str:
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    return "".join(f" {sign} {value[name]}" for name, sign in signs.items() if name in value)
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return str(value.get("description", ""))
+
+
+def _value(default: Any) -> str:
+    return "none" if default is None else json.dumps(default)
+
+
+def _column_row(name: str, column: Column) -> tuple[str, str, str]:
+    return (f"`{name}`", column.kind, column.meaning)
+
+
+def _metric_row(name: str, metric: Metric) -> tuple[str, ...]:
+    direction = {1: "up", -1: "down", 0: "either way"}[metric.learning]
+    return (f"`{name}`", metric.meaning, metric.unit, "" if metric.null is None else f"{metric.null:g}", direction)
+
+
+def _grid(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    names = list(header)
+    lines = [f"| {' | '.join(row)} |" for row in [names, ["---"] * len(names), *cells]]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for written in write_pages():
+        print(f"wrote {written}")

@@ -1,0 +1,58 @@
+"""Where is the minimum of a convex loss that is quadratic in pieces?
+
+Both support vector machines minimise sums of the same piece: with the shortfall u = 1 - y f(x) of a
+trial from the margin, the slope of its loss is clip(alpha + sigma u, 0, cap). The squared hinge
+C max(0, u)^2 has alpha = 0, sigma = 2C, cap = infinity. The hinge is reached by the method of
+multipliers (see :mod:`piriform.solvers.hinge`).
+"""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+
+def piecewise_minimum(theta, Z, y, alpha, sigma, cap, penalty, anchor, *, tol, max_iterations=200):
+    """min_theta  1/2 sum_j penalty_j (theta_j - anchor_j)^2 + sum_i F_i(1 - y_i z_i theta), F_i' = clip(alpha+sigma u, 0, cap)."""
+    theta = theta.copy()
+    shortfall = 1.0 - y * (Z @ theta)
+    scale = np.sqrt((Z**2).sum(axis=0)) * np.minimum(cap, alpha + sigma).max() + 1e-300
+    for iteration in range(1, max_iterations + 1):
+        raw = alpha + sigma * shortfall
+        slope = np.clip(raw, 0.0, cap)
+        gradient = penalty * (theta - anchor) - Z.T @ (y * slope)
+        if np.abs(gradient / scale).max() <= tol:
+            return theta, shortfall, iteration, True
+        free = (raw > 0) & (raw < cap)
+        A = Z[free]
+        H = (A.T * sigma[free]) @ A
+        H[np.diag_indices_from(H)] += penalty
+        step = -cho_solve(cho_factor(H, lower=True), gradient)
+        change = -y * (Z @ step)
+        t = _exact_step(theta - anchor, step, penalty, shortfall, change, alpha, sigma, cap)
+        theta += t * step
+        shortfall = 1.0 - y * (Z @ theta)
+    return theta, shortfall, iteration, False
+
+
+def _exact_step(offset, step, penalty, shortfall, change, alpha, sigma, cap):
+    """Root of the derivative of the loss along the step, which increases and is linear in pieces."""
+    quadratic, linear = (penalty * step) @ step, (penalty * offset) @ step
+
+    def derivative(t):
+        raw = alpha + sigma * (shortfall + t * change)
+        free = (raw > 0) & (raw < cap)
+        return (
+            linear + t * quadratic + change @ np.clip(raw, 0.0, cap),
+            quadratic + (sigma * change**2) @ free,
+        )
+
+    low, high, t = 0.0, np.inf, 1.0
+    first = abs(derivative(0.0)[0])
+    for _ in range(60):
+        value, curvature = derivative(t)
+        if abs(value) <= 1e-3 * first:
+            return t
+        low, high = (t, high) if value < 0 else (low, t)
+        t = t - value / curvature if curvature > 0 else 2 * t
+        if not low < t < high:
+            t = 2 * low if high == np.inf else 0.5 * (low + high)
+    return t

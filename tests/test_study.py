@@ -1,0 +1,429 @@
+import shutil
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from piriform.config import Classes, Phases, Trials
+from piriform.errors import ConfigError, StudyError
+from piriform.nwb import read_trials
+from piriform.study import find_files, index_study, map_trials, phase_of, reason_of, reasons_text
+from piriform.tables import TABLES
+from piriform.trials import TRIAL_COORDS
+
+CLASSES = Classes(target=["target"], nontarget=["nontarget"], probe=["probe"])
+DAY = datetime(2024, 1, 1, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def header(tmp_path):
+    """A function that writes a file with a header alone, which is all that the index reads."""
+
+    def write(name, *, subject="Q", session="s", start=DAY, identifier=None):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            file.attrs["nwb_version"] = "2.6.0"
+            file["session_start_time"] = start.isoformat()
+            file["identifier"] = identifier or name
+            file["general/subject/subject_id"] = subject
+            if session:
+                file["general/session_id"] = session
+        return path
+
+    return write
+
+
+def mapped(raw, *, classes=CLASSES, **mapping):
+    return map_trials(raw, trials=Trials(**mapping), classes=classes, where="s1")
+
+
+# Files ----------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_searched_through_without_hidden_and_temporary_files(tmp_path):
+    wanted = ["b.nwb", "a/c.nwb", "a/d/e.nwb"]
+    for name in [
+        *wanted,
+        ".hidden.nwb",
+        "a/._c.nwb",
+        ".cache/f.nwb",
+        "~g.nwb",
+        "notes.txt",
+        ".b.nwb.12.tmp",
+        "h.nwb.part",
+    ]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_files(tmp_path) == sorted(tmp_path / name for name in wanted)
+    assert find_files(str(tmp_path)) == find_files(tmp_path)
+
+
+def test_a_list_of_files_is_taken_as_it_is():
+    assert find_files(["b.nwb", "a.nwb", "b.nwb"]) == [Path("a.nwb"), Path("b.nwb")]
+
+
+def test_a_folder_that_is_not_there_or_empty(tmp_path):
+    with pytest.raises(StudyError, match=r"no folder .*gone; set `data` to the folder"):
+        find_files(tmp_path / "gone")
+    with pytest.raises(StudyError, match=r"no \.nwb file in .*; put one per session there"):
+        find_files(tmp_path)
+    with pytest.raises(StudyError, match="the list of files is empty"):
+        find_files([])
+
+
+# Sessions -------------------------------------------------------------------------------------
+
+
+def test_sessions_are_ordered_by_date_within_the_subject(header):
+    paths = [
+        header("z.nwb", subject="R", session="r1", start=DAY),
+        header("a.nwb", session="q3", start=DAY + timedelta(days=9, hours=-8)),
+        header("b.nwb", session="q1", start=DAY),
+        header("c.nwb", session="q2", start=DAY + timedelta(days=2, hours=14)),
+    ]
+    table = index_study(paths)
+    assert list(table) == list(TABLES["sessions"])
+    assert table["session"].tolist() == ["q1", "q2", "q3", "r1"]
+    assert table["subject"].tolist() == ["Q", "Q", "Q", "R"]
+    assert table["day"].tolist() == [1, 3, 10, 1]
+    assert table["date"].tolist()[1] == "2024-01-03T23:00:00+00:00"
+    assert table["file"].tolist()[0] == str(paths[2])
+    assert table["included"].all()
+    assert (table["reason"] == "").all()
+    assert index_study(paths, days="order")["day"].tolist() == [1, 2, 3, 1]
+
+
+def test_days_are_those_of_the_calendar_where_it_was_recorded(header):
+    zone = timezone(timedelta(hours=-8))
+    evening = datetime(2024, 1, 1, 20, tzinfo=zone)  # already the 2nd in UTC
+    paths = [
+        header("a.nwb", session="a", start=evening),
+        header("b.nwb", session="b", start=evening + timedelta(hours=12)),
+    ]
+    assert index_study(paths)["day"].tolist() == [1, 2]
+
+
+def test_times_with_and_without_a_zone_can_be_ordered(header):
+    paths = [
+        header("a.nwb", session="b", start=DAY + timedelta(days=1)),
+        header("b.nwb", session="a", start=DAY.replace(tzinfo=None)),
+    ]
+    assert index_study(paths)["session"].tolist() == ["a", "b"]
+
+
+def test_two_sessions_on_one_day_are_told_apart(header):
+    paths = [header(f"{n}.nwb", session="s", start=DAY + timedelta(hours=n)) for n in range(3)]
+    table = index_study(paths)
+    assert table["session"].tolist() == ["s", "s-2", "s-3"]
+    assert table["day"].tolist() == [1, 1, 1]
+    assert table["included"].all()
+
+
+def test_names_are_safe_for_files_and_unique(header):
+    paths = [
+        header("a.nwb", subject="mouse 1/2", session="day 1: naïve"),
+        header("b.nwb", subject="mouse-1-2", session="..", start=DAY),
+        header("c.nwb", subject="pooled", session=None),
+    ]
+    table = index_study(paths)
+    assert table["subject"].tolist() == ["mouse-1-2", "mouse-1-2-2", "pooled-2"]
+    assert table["session"].tolist() == ["day-1-na-ve", "unnamed", "c"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"session": "s", "identifier": "new"}, {"session": "t", "identifier": "a.nwb"}],
+    ids=["session id", "identifier"],
+)
+def test_the_later_of_two_files_of_one_session_is_left_out(header, other):
+    first, second = header("a.nwb", session="s"), header("b/copy.nwb", **other)
+    table = index_study([second, first, header("c.nwb", session="u", start=DAY + timedelta(days=1))], days="order")
+    assert table["file"].tolist()[:2] == [str(first), str(second)]
+    assert table["included"].tolist() == [True, False, True]
+    assert table["reason"][1] == f"same session as {first}"
+    assert table["session"].is_unique
+    assert table["day"].tolist() == [1, 1, 2]
+
+
+def test_the_same_names_at_another_time_or_of_another_subject_are_other_sessions(header):
+    paths = [
+        header("a.nwb", identifier="ADDME"),
+        header("b.nwb", identifier="ADDME", start=DAY + timedelta(hours=1)),
+        header("c.nwb", identifier="ADDME", subject="R"),
+        header("d.nwb", session="t", identifier="other"),  # same start, e.g. a date alone
+    ]
+    assert index_study(paths)["included"].all()
+
+
+def test_files_that_cannot_be_read_keep_a_row_with_the_reason(header, tmp_path):
+    (tmp_path / "empty.nwb").touch()
+    table = index_study([tmp_path / "empty.nwb", header("a.nwb"), tmp_path / "gone.nwb"])
+    assert table["included"].tolist() == [True, False, False]
+    assert table["subject"].tolist() == ["Q", "", ""]
+    assert table["day"].tolist() == [1, 0, 0]
+    assert table["reason"][1].startswith("the file is empty")
+    assert table["reason"][2] == "no such file"
+
+
+def test_a_study_of_nothing_but_broken_files_has_an_index(tmp_path):
+    assert index_study([tmp_path / "gone.nwb"])["reason"].tolist() == ["no such file"]
+    assert len(index_study([])) == 0
+
+
+def test_sessions_that_are_not_wanted(header):
+    paths = [
+        header(f"{subject}{n}.nwb", subject=subject, session=f"d{n}", start=DAY + timedelta(days=n))
+        for subject in "QR"
+        for n in (1, 2)
+    ]
+    table = index_study(paths, sessions=["d1", "R/d2"])
+    assert table["reason"].tolist() == ["", "not among inclusion.sessions", "", ""]
+    assert table["included"].tolist() == [True, False, True, True]
+    with pytest.raises(
+        ConfigError, match=r"inclusion.sessions: no session 'day1' \(did you mean 'd1'\?\); there are d1, d2"
+    ):
+        index_study(paths, sessions=["day1"])
+
+
+def test_the_reason_does_not_repeat_the_file():
+    assert reason_of(StudyError("x/a.nwb: no trials"), Path("x/a.nwb")) == "no trials"
+
+
+# Trials: known answers ------------------------------------------------------------------------
+
+
+def test_trials_get_our_terms(sound_trials):
+    result = mapped(sound_trials)
+    assert set(result.trials) == {*TRIAL_COORDS, "stop_time"}
+    assert result.excluded == {}
+    first = result.trials.iloc[0].to_dict()
+    assert first.pop("latency") == pytest.approx(0.8)
+    assert np.isnan(first.pop("block"))
+    assert first == {
+        "stimulus": "ABC", "category": "target", "class": "target", "choice": "right", "correct": 1.0,
+        "start_time": 0.0, "stop_time": 4.0, "event_time": 1.0,
+    }  # fmt: skip
+    assert result.trials["class"].tolist()[:3] == ["target", "nontarget", "target"]
+
+
+def test_columns_that_the_study_does_not_have(sound_trials):
+    table = mapped(sound_trials, stimulus=None, choice=None, correct=None, response_time=None).trials
+    assert table["stimulus"].tolist() == table["category"].tolist()
+    assert set(table["choice"]) == {""}
+    assert table[["correct", "latency"]].isna().all(axis=None)
+
+
+def test_every_stimulus_a_class(sound_trials):
+    sound_trials.loc[3, "odor"] = None
+    result = mapped(sound_trials, classes=Classes(by_stimulus=True))
+    assert set(result.trials["class"]) == {"ABC", "DEF"}
+    assert result.excluded == {"no stimulus": [3]}
+
+
+def test_trials_are_in_order_of_the_event_and_keep_their_number(sound_trials):
+    shuffled = sound_trials.sample(frac=1, random_state=0).reset_index(drop=True)
+    table = mapped(shuffled).trials
+    assert table["event_time"].is_monotonic_increasing
+    assert shuffled.loc[table.index, "odor_onset_time"].tolist() == table["event_time"].tolist()
+
+
+def test_input_is_left_as_it_was(sound_trials):
+    before = sound_trials.copy(deep=True)
+    mapped(sound_trials, no_choice=["left"], filter="odor == 'ABC'")
+    pd.testing.assert_frame_equal(sound_trials, before)
+
+
+def test_numbers_as_labels(sound_trials):
+    sound_trials["trial_type"] = np.where(sound_trials["trial_type"] == "target", 1.0, 2.0)
+    table = mapped(sound_trials, classes=Classes(target=["1"], nontarget=["2"])).trials
+    assert table["category"].tolist()[:2] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([True, False], [1, 0]),
+        ([1, 0], [1, 0]),
+        ([1.0, 0.0, np.nan], [1, 0, np.nan]),
+        (["True", "False", ""], [1, 0, np.nan]),
+        (["yes", "No", "n/a"], [1, 0, np.nan]),
+        (["correct", "error", None], [1, 0, np.nan]),
+        (["Correct", "incorrect", "NaN"], [1, 0, np.nan]),
+    ],
+)
+def test_outcomes(sound_trials, values, expected):
+    raw = sound_trials.iloc[: len(values)].assign(correct=pd.Series(values, dtype=object))
+    np.testing.assert_array_equal(mapped(raw).trials["correct"], expected)
+
+
+def test_outcomes_that_the_config_names(sound_trials):
+    raw = sound_trials.iloc[:4].assign(correct=["hit", "miss", "", "correct rejection"])
+    table = mapped(raw, correct_values=["hit", "correct rejection"]).trials
+    np.testing.assert_array_equal(table["correct"], [1, 0, np.nan, 1])
+
+
+def test_an_outcome_that_nobody_explained(sound_trials):
+    raw = sound_trials.assign(correct="early lick")
+    with pytest.raises(
+        StudyError, match=r"s1: column 'correct' holds 'early lick', neither right nor wrong; .* trials.correct_values"
+    ):
+        mapped(raw)
+
+
+def test_blocks_are_numbers_or_numbered(sound_trials):
+    raw = sound_trials.iloc[:4].assign(n=[3, 3, 1, 1], name=["b", "b", None, "a"])
+    assert mapped(raw, block="n").trials["block"].tolist() == [3, 3, 1, 1]
+    np.testing.assert_array_equal(mapped(raw, block="name").trials["block"], [1, 1, np.nan, 2])
+
+
+# Trials left out ------------------------------------------------------------------------------
+
+
+def test_the_filter(sound_trials):
+    sound_trials.loc[5, "odor"] = "water"
+    result = mapped(sound_trials, filter="odor != 'water'")
+    assert result.excluded == {"does not pass trials.filter": [5]}
+    assert 5 not in result.trials.index
+    with pytest.raises(StudyError, match="s1: filter"):
+        mapped(sound_trials, filter="odor > 1")
+
+
+def test_trials_that_do_not_pass_the_filter_need_make_no_sense(sound_trials):
+    sound_trials = sound_trials.astype({"correct": object})
+    sound_trials.loc[5, ["odor", "correct"]] = ["water", "nonsense"]
+    assert len(mapped(sound_trials, filter="odor != 'water'").trials) == 39
+
+
+def test_missing_times(sound_trials):
+    sound_trials.loc[[2, 4], "odor_onset_time"] = [np.nan, np.inf]
+    sound_trials.loc[7, "start_time"] = np.nan
+    assert mapped(sound_trials).excluded == {"no odor_onset_time": [2, 4], "no start_time": [7]}
+
+
+def test_trials_after_the_last_choice(sound_trials):
+    sound_trials.loc[[3, 36, 38, 39], "choice"] = "none"
+    assert mapped(sound_trials, no_choice=["none"]).excluded == {"after the last choice": [38, 39]}
+    assert mapped(sound_trials).excluded == {}
+
+
+def test_a_session_without_any_choice(sound_trials):
+    result = mapped(sound_trials.assign(choice=""), no_choice=[""])
+    assert result.excluded == {"after the last choice": list(range(40))}
+    assert result.trials.empty
+
+
+def test_categories_in_no_class_are_named(sound_trials):
+    sound_trials.loc[[1, 4, 9], "trial_type"] = ["water", None, "water"]
+    assert mapped(sound_trials).excluded == {
+        "category 'water' is in no class": [1, 9],
+        "category '' is in no class": [4],
+    }
+
+
+def test_the_later_of_two_overlapping_trials(sound_trials):
+    sound_trials.loc[3, "stop_time"] = 22.0  # trial 4 starts at 20
+    sound_trials.loc[10, "stop_time"] = 61.0  # trials 11 and 12 start at 55 and 60
+    sound_trials.loc[11, "stop_time"] = 66.0  # left out itself, so trial 13 stays
+    sound_trials.loc[20, "stop_time"] = 105.0  # just touches trial 21
+    sound_trials.loc[30, "stop_time"] = np.nan
+    assert mapped(sound_trials).excluded == {"starts before the previous trial has ended": [4, 11, 12]}
+
+
+def test_trials_written_twice(sound_trials):
+    twice = pd.concat([sound_trials, sound_trials.iloc[[6]]], ignore_index=True)
+    assert mapped(twice).excluded == {"starts before the previous trial has ended": [40]}
+
+
+def test_every_trial_is_kept_or_listed_once(sound_trials):
+    sound_trials.loc[0, ["odor_onset_time", "trial_type", "odor"]] = [np.nan, "water", "x"]
+    sound_trials.loc[39, ["choice", "trial_type"]] = ["none", "water"]
+    result = mapped(sound_trials, filter="odor != 'x'", no_choice=["none"])
+    listed = [number for numbers in result.excluded.values() for number in numbers]
+    assert sorted([*listed, *result.trials.index]) == list(range(40))
+    assert list(result.excluded) == ["does not pass trials.filter", "after the last choice"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda start: start * 1000, lambda start: start * 0 + 1 + 0.01 * np.arange(40)],
+    ids=["ms", "from the trial"],
+)
+def test_events_on_another_clock(sound_trials, change):
+    raw = sound_trials.assign(odor_onset_time=change(sound_trials["start_time"]))
+    with pytest.raises(
+        StudyError, match=r"s1: 'odor_onset_time' \(trials.align_to\) spans .* and start_time 195 s; both must be in s"
+    ):
+        mapped(raw)
+
+
+def test_times_that_are_no_numbers(sound_trials):
+    with pytest.raises(StudyError, match="column 'odor_onset_time' must hold times in s"):
+        mapped(sound_trials.assign(odor_onset_time="soon"))
+
+
+# Phases ---------------------------------------------------------------------------------------
+
+
+def test_phase_from_a_column():
+    phases = Phases(column="stage", overtraining_values=["over", "3"])
+    assert phase_of(1, phases=phases, values=["over", "over"]) == "overtraining"
+    assert phase_of(1, phases=phases, values=["early"]) == "training"
+    assert phase_of(1, phases=phases, values=[3.0, np.nan]) == "overtraining"
+    assert phase_of(1, phases=phases, values=["", None]) == ""
+    with pytest.raises(
+        StudyError, match=r"s1: column 'stage' \(phases.column\) changes within the session: early, over"
+    ):
+        phase_of(1, phases=phases, values=["early", "over"], where="s1")
+
+
+def test_phase_from_a_day_the_plateau_or_nowhere():
+    assert [phase_of(day, phases=Phases(overtraining_from_day=9)) for day in (8, 9)] == ["training", "overtraining"]
+    plateau = Phases(from_plateau=True)
+    assert [phase_of(day, phases=plateau, plateau_day=6.0) for day in (5, 6)] == ["training", "overtraining"]
+    assert phase_of(99, phases=plateau, plateau_day=np.nan) == "training"
+    assert phase_of(99, phases=Phases()) == ""
+
+
+def test_reasons_as_text():
+    assert reasons_text({}) == ""
+    assert reasons_text({"a": [3, 1, 2], "b": [], "c": [5]}) == "a: 1-3; c: 5"
+    assert reasons_text({"a": ["1", "2", "3"]}) == "a: 1, 2, 3"
+
+
+# Real files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.real
+def test_the_real_files_are_indexed_or_refused(real_data):
+    table = index_study(find_files(real_data / "nwb"))
+    assert table["included"].sum() == 1
+    assert table["subject"][0] == "anm00239123"
+    assert table["reason"][1:].str.contains("NWB 1.0.5|no subject.subject_id").all()
+
+
+@pytest.mark.real
+def test_trials_of_a_thalamus_recording(real_data):
+    path = real_data / "nwb" / "sub_anm00239123_ses_20170627T093549_ecephys_and_ogen.nwb"
+    trials = Trials(
+        align_to="cue_start_time", stimulus=None, category="type", choice="response", no_choice=["N/A"], correct="response",
+        correct_values=["correct"], response_time=None, filter="stim_present == 0",
+    )  # fmt: skip
+    classes = Classes(target=["lick left"], nontarget=["lick right"])
+    raw = read_trials(path, trials)
+    result = map_trials(raw, trials=trials, classes=classes, where=str(path))
+    assert result.trials["class"].value_counts().to_dict() == {"target": 142, "nontarget": 137}
+    assert {reason: len(rows) for reason, rows in result.excluded.items()} == {
+        "does not pass trials.filter": 67,
+        "no cue_start_time": 66,
+    }
+    assert result.trials["correct"].sum() == (raw.loc[result.trials.index, "response"] == "correct").sum() > 100
+
+
+def test_copies_of_a_file_are_one_session(make_nwb, sound_trials, tmp_path):
+    path = make_nwb("a.nwb", trials=sound_trials)
+    shutil.copy(path, tmp_path / "b.nwb")
+    assert index_study(find_files(tmp_path))["reason"].tolist() == ["", f"same session as {path}"]

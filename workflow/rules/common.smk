@@ -1,0 +1,90 @@
+# What every rule shares: the checked config, the paths, and the files behind a script.
+#
+# Reads:  the config
+# Writes: nothing
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from piriform.config import expand as with_environment
+from piriform.config import parse_config, pick
+from piriform.errors import PiriformError
+from piriform.figures import NAMES as FIGURES
+from piriform.provenance import package_files
+from piriform.run import closing_lines, start
+from piriform.study import find_files
+from piriform.tables import load_table
+
+# One job is one thread: more BLAS threads neither speed up small problems nor give the same last digit.
+for name in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+):
+    os.environ[name] = "1"
+os.environ["HDF5_USE_FILE_LOCKING"] = (
+    "FALSE"  # cluster file systems refuse HDF5's locks
+)
+
+try:
+    study = parse_config(config)
+    SOURCE = with_environment(study.convert.source) if study.convert else None
+    FILES = (
+        []
+        if study.simulate or study.convert
+        else [str(path) for path in find_files(study.data)]
+    )
+except PiriformError as error:
+    raise WorkflowError(str(error)) from None
+
+OUT = study.out
+DATA = study.data
+SCRIPTS = Path(workflow.basedir, "scripts")
+
+
+def code(script):
+    """The package files behind a script: an edit of one reruns exactly the jobs behind it."""
+    return [os.path.relpath(path) for path in package_files(SCRIPTS / script)]
+
+
+def recordings(wildcards):
+    """The study's files; for a study made here its manifest, which is written after them."""
+    if study.simulate:
+        return rules.simulate.output
+    if study.convert:
+        return rules.convert.output
+    return FILES
+
+
+def found():
+    """The sessions that can be read, once the study is indexed."""
+    table = load_table(checkpoints.index.get().output.sessions, "sessions")
+    return table[table["included"]]
+
+
+def files_of(wildcards):
+    """The NWB files of one animal."""
+    table = found()
+    return table.loc[table["subject"] == wildcards.subject, "file"].tolist()
+
+
+def of_animals(pattern):
+    """An input function: one file for each animal."""
+    return lambda wildcards: [
+        pattern.format(subject=name) for name in sorted(set(found()["subject"]))
+    ]
+
+
+def of_subjects(pattern):
+    """An input function: one file for each animal, and for the pseudo-population where asked for."""
+
+    def files(wildcards):
+        animals = of_animals(pattern)(wildcards)
+        return animals + [pattern.format(subject="pooled")] * bool(
+            animals and study.measures.pool_sessions
+        )
+
+    return files

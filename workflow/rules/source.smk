@@ -1,0 +1,45 @@
+# Where the recordings come from, for a study that is made here.
+#
+# Reads:  the config's `simulate` or `convert`; published files
+# Writes: {data}/*.nwb, and {data}/truth.json or {data}/converted.json, which name them, last
+
+
+if study.simulate:
+
+    rule simulate:
+        """A study with known truth."""
+        input:
+            code=code("simulate.py"),
+        output:
+            truth=f"{DATA}/truth.json",
+        log:
+            f"{OUT}/logs/simulate.log",
+        benchmark:
+            f"{OUT}/benchmarks/simulate.tsv"
+        params:
+            settings=pick(study, "simulate"),
+        message:
+            f"Simulate a study in {DATA}"
+        script:
+            "../scripts/simulate.py"
+
+
+if study.convert:
+
+    rule convert:
+        """Published files as NWB."""
+        input:
+            source=SOURCE,
+            code=code("convert.py"),
+        output:
+            manifest=f"{DATA}/converted.json",
+        log:
+            f"{OUT}/logs/convert.log",
+        benchmark:
+            f"{OUT}/benchmarks/convert.tsv"
+        params:
+            settings=pick(study, "convert"),
+        message:
+            f"Convert {study.convert.source} to NWB in {DATA}"
+        script:
+            "../scripts/convert.py"
