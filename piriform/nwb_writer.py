@@ -21,18 +21,18 @@ from piriform.provenance import atomic_path
 #: Root of all identifiers: uuid5 of a name in this namespace.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/piriform")
 ABOUT = (
-    "institution lab experimenter experiment_description keywords related_publications notes protocol "
-    "data_collection surgery virus pharmacology stimulus_notes source_script source_script_file_name"
-).split()
-ANIMAL = "species sex age description genotype strain weight date_of_birth age__reference".split()
-IMAGING = "device description location indicator excitation_lambda emission_lambda imaging_rate".split()
+    *("institution", "lab", "experimenter", "experiment_description", "keywords", "related_publications", "notes"),
+    *("protocol", "data_collection", "surgery", "virus", "pharmacology", "stimulus_notes"),
+)
+ANIMAL = ("species", "sex", "age", "description", "genotype", "strain", "weight", "date_of_birth")
+IMAGING = ("device", "description", "location", "indicator", "excitation_lambda", "emission_lambda", "imaging_rate")
 TIMES = {
     "start_time": "start of the trial, s from the session's start",
     "stop_time": "end of the trial, s from the session's start",
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """One session of one subject: trials, and spike times or fluorescence, or both.
 
@@ -161,23 +161,30 @@ def _check_trials(recording: Recording) -> None:
 
 
 def _check_spikes(recording: Recording) -> None:
-    where = recording.where
-    if recording.spike_times is None:
+    where, spikes = recording.where, recording.spike_times
+    if spikes is None:
         if recording.units is not None or recording.obs_intervals is not None:
             raise StudyError(f"{where}: units and obs_intervals describe spike_times, which are missing")
         return
-    n_units = len(recording.spike_times)
-    for row, times in enumerate(recording.spike_times):
-        _check_ascending(np.asarray(times, dtype=float), f"{where}: spike_times of unit {row}")
     if not recording.spike_resolution or recording.spike_resolution <= 0:
         raise StudyError(
             f"{where}: spike_resolution is {recording.spike_resolution}; give the smallest difference between two "
             "spike times in s, e.g. 1 / 30000"
         )
-    _check_rows(recording.units, n_units, recording.unit_meanings, f"{where}: units")
-    intervals = recording.obs_intervals
-    if intervals is not None and (np.ndim(intervals) != 2 or np.shape(intervals)[1] != 2):
-        raise StudyError(f"{where}: obs_intervals have shape {np.shape(intervals)}, expected (n_intervals, 2)")
+    _check_rows(recording.units, len(spikes), recording.unit_meanings, f"{where}: units")
+    intervals = np.array([[0, np.inf]]) if recording.obs_intervals is None else np.asarray(recording.obs_intervals)
+    if intervals.ndim != 2 or intervals.shape[1] != 2:
+        raise StudyError(f"{where}: obs_intervals have shape {intervals.shape}, expected (n_intervals, 2)")
+    _check_ascending(intervals.ravel()[:-1], f"{where}: obs_intervals")
+    for row, times in enumerate(spikes):
+        _check_ascending(np.asarray(times, dtype=float), f"{where}: spike_times of unit {row}")
+        interval = np.searchsorted(intervals[:, 0], times, side="right") - 1
+        outside = (interval < 0) | (times > intervals[interval, 1])
+        if outside.any():
+            raise StudyError(
+                f"{where}: unit {row} fires at {np.asarray(times)[outside][0]:g} s, when it was not observed; "
+                "mend obs_intervals or drop those spikes (time 0 is the session's start)"
+            )
 
 
 def _check_fluorescence(recording: Recording) -> None:
@@ -358,7 +365,7 @@ def _values(column: pd.Series) -> Any:
         return column.to_numpy()
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=float)
-    return ["" if pd.isna(value) else str(value) for value in column]
+    return ["" if pd.isna(value) else value.decode() if isinstance(value, bytes) else str(value) for value in column]
 
 
 def _name_objects(builder: Any, recording: Recording, path: str = "") -> None:

@@ -17,9 +17,10 @@ from piriform import config
 from piriform.align import align_spikes, align_traces, bin_centres
 from piriform.behavior import behavior_table
 from piriform.errors import ConfigError, PiriformError, StudyError
+from piriform.mapping import map_trials
 from piriform.nwb import Activity, read_activity, read_trials
 from piriform.provenance import sha256
-from piriform.study import map_trials, phase_of, reason_of, reasons_text
+from piriform.study import phase_of, reason_of, reasons_text
 from piriform.trials import TRIAL_COORDS, make_trials
 
 #: Share of the trials in which a unit may be unobserved without being left out.
@@ -33,7 +34,7 @@ class Session:
     Attributes
     ----------
     row : row of the table ``sessions``; ``reason`` says why the session cannot be used, if so
-    trials : see :class:`piriform.study.MappedTrials`
+    trials : see :class:`piriform.mapping.MappedTrials`
     excluded : numbers of the trials left out, by reason
     """
 

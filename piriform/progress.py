@@ -9,29 +9,25 @@ import pandas as pd
 from piriform.config import Verdict as Rule
 from piriform.errors import TableError
 from piriform.provenance import versions
-from piriform.stats import (
-    Equivalence,
-    GroupMean,
-    Slope,
-    equivalence,
-    group_mean,
-    holm,
-    smallest_detectable,
-    weighted_slope,
-)
+from piriform.stats import Equivalence, GroupMean, Slope, equivalence, group_mean, holm, smallest_detectable
 from piriform.tables import check_table, metric_of
+from piriform.trends import (
+    PER_DAYS,
+    Series,
+    Slopes,
+    behavior_slopes,
+    metric_slopes,
+    sampling_sd,
+    subject_trends,
+)
 
 VERDICTS = ("hidden progress", "no evidence", "behaviour still improving", "not enough data")
-PER_DAYS = 10.0
 POWER = 0.8
 METHOD = (
     "Per subject the least-squares slope over the overtraining sessions, per 10 days; over subjects a one-sided t-test "
     "of the mean slope for a neural metric, and two one-sided t-tests for behaviour. Hidden progress: behaviour is flat "
     "and the primary metric rises, on the fixed stimuli too where the study has them."
 )
-#: Name, stimuli and matching of a metric; its slopes by subject.
-Series = tuple[str, str, str]
-Slopes = dict[str, Slope]
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,9 @@ def detect(
     dict
         ``verdict`` (one of ``VERDICTS``), ``sentence``, ``reasons``, ``missing``, ``primary``,
         ``fixed`` (None where the study has no fixed stimuli), ``behavior``, ``subjects``,
-        ``secondary``, ``method``, ``settings``, ``versions``, ``config_sha256``. Slopes are per 10 days; a metric's have the sign of its learning
-        direction: up means learning. What cannot be computed is NaN, with a note.
+        ``secondary``, ``method``, ``settings``, ``versions``, ``config_sha256``. Slopes are per 10
+        days; a metric's have the sign of its learning direction: up means learning. What cannot be
+        computed is NaN, with a note.
 
     Raises
     ------
@@ -76,10 +73,10 @@ def detect(
     behavior = _once(check_table(behavior, "behavior"), "behavior", "class")
     metrics, behavior = metrics[metrics["source"] == source], behavior[behavior["class"] == "all"]
     window, behaved = (table[table["phase"] == "overtraining"] for table in (metrics, behavior))
-    neural = _metric_slopes(window)
-    acting = _slopes(behaved, value="accuracy", weights="n_trials")
+    neural = metric_slopes(window)
+    acting = behavior_slopes(behaved)
 
-    subjects = _subjects(metrics, behavior, neural, acting, verdict)
+    subjects = subject_trends(metrics, behavior, neural=neural, acting=acting, rule=verdict)
     names = [subject["subject"] for subject in subjects if subject["included"]]
     main, fixed = (neural.get((verdict.primary, stimuli, "matched")) for stimuli in ("all", "fixed"))
     parts = Parts(
@@ -156,88 +153,6 @@ def _once(table: pd.DataFrame, kind: str, *keys: str) -> pd.DataFrame:
     return table
 
 
-def _slopes(rows: pd.DataFrame, *, value: str = "value", weights: str | None = None, sign: int = 1) -> Slopes:
-    rows = rows[rows[value].notna()]
-    return {
-        str(subject): weighted_slope(
-            part["day"] / PER_DAYS, sign * part[value], weights=None if weights is None else part[weights]
-        )
-        for subject, part in rows.groupby("subject")
-    }
-
-
-def _metric_slopes(window: pd.DataFrame) -> dict[Series, Slopes]:
-    """Slopes of each metric, up meaning learning; a metric without a value has no subjects."""
-    return {
-        (str(metric), str(stimuli), str(matching)): _slopes(
-            rows[rows["status"] == "ok"], sign=metric_of(str(metric)).learning or 1
-        )
-        for (metric, stimuli, matching), rows in window.groupby(["metric", "stimuli", "matching"], sort=False)
-    }
-
-
-_NO_LINE = Slope(np.nan, np.nan, np.nan, 0, 0)
-
-
-def _subjects(
-    metrics: pd.DataFrame, behavior: pd.DataFrame, neural: dict[Series, Slopes], acting: Slopes, rule: Rule
-) -> list[dict[str, Any]]:
-    main, fixed = (neural.get((rule.primary, stimuli, "matched"), {}) for stimuli in ("all", "fixed"))
-    return [
-        _subject(
-            name,
-            *(table[table["subject"] == name] for table in (metrics, behavior)),
-            slopes={
-                "": main.get(name, _NO_LINE),
-                "behavior_": acting.get(name, _NO_LINE),
-                "fixed_": fixed.get(name, _NO_LINE),
-            },
-            rule=rule,
-        )
-        for name in sorted({*metrics["subject"], *behavior["subject"]})
-    ]
-
-
-def _subject(name: str, metrics: pd.DataFrame, behavior: pd.DataFrame, *, slopes: Slopes, rule: Rule) -> dict[str, Any]:
-    """One subject's slopes, and whether it enters the group tests or why not."""
-    days = pd.concat([table.loc[table["phase"] == "overtraining", "day"] for table in (metrics, behavior)])
-    plateau = behavior["plateau_day"].dropna()
-    reason = "; ".join(_lacks(metrics, behavior, slopes, rule))
-    numbers = {
-        f"{kind}{field}": value
-        for kind, line in slopes.items()
-        for field, value in (("slope", line.slope), ("ci", line.interval()), ("n_sessions", line.n))
-    }
-    return {
-        "subject": name,
-        **numbers,
-        "p": slopes[""].p,
-        "window": [int(days.min()), int(days.max())] if len(days) else None,
-        "plateau_day": float(plateau.iloc[0]) if len(plateau) else np.nan,
-        "included": not reason,
-        "reason": reason,
-    }
-
-
-def _lacks(metrics: pd.DataFrame, behavior: pd.DataFrame, slopes: Slopes, rule: Rule) -> list[str]:
-    """What keeps one subject out of the group tests."""
-    window, behaved = (table[table["phase"] == "overtraining"] for table in (metrics, behavior))
-    n_sessions = len({*window["session"], *behaved["session"]})
-    if not n_sessions:
-        no_plateau = ", and behaviour has no plateau" if behavior["plateau_day"].isna().all() else ""
-        return [f"no overtraining session{no_plateau}"]
-    rows = window[(window["metric"] == rule.primary) & (window["stimuli"] == "all") & (window["matching"] == "matched")]
-    states = "; ".join(sorted({*rows["status"]} - {"ok"}))
-    lacks = []
-    for line, what, why in ((slopes[""], rule.primary, states), (slopes["behavior_"], "behaviour", "")):
-        if line.n < rule.min_sessions:
-            known = f"{what} is known in {line.n} of {n_sessions} overtraining sessions"
-            lacks.append(f"{known}{f' ({why})' if why else ''}, {rule.min_sessions} needed")
-        elif not np.isfinite(line.slope):
-            lacks.append(f"{what} is known on one day only")
-    return lacks
-
-
 def _values(slopes: Slopes, names: list[str], rule: Rule) -> list[float]:
     """The slopes of the subjects that enter and have enough sessions of this metric."""
     found = [slopes[name] for name in names if name in slopes]
@@ -253,23 +168,9 @@ def _behavior_tests(
 ) -> tuple[GroupMean, Equivalence]:
     """Does behaviour rise, and is it flat? The trials' sampling error is the least the slopes can scatter."""
     values = [slopes[name].slope for name in names]
-    n, floor = rule.min_subjects, _sampling_sd(behaved[behaved["subject"].isin(names)])
+    n, floor = rule.min_subjects, sampling_sd(behaved[behaved["subject"].isin(names)])
     flat = equivalence(values, bound=rule.behavior_bound, alpha=rule.alpha, min_n=n, min_sd=floor)
     return group_mean(values, min_n=n, min_sd=floor), flat
-
-
-def _sampling_sd(behaved: pd.DataFrame) -> float:
-    """Root mean square over subjects of the binomial standard error of the slope of accuracy.
-
-    ``se^2 = p (1 - p) / sum(n (x - mean x)^2)``, x in units of 10 days, n trials on each day,
-    ``p = (k + 1/2) / (sum n + 1)`` over the window.
-    """
-    squares = []
-    for _, part in behaved[behaved["accuracy"].notna()].groupby("subject"):
-        n, x = part["n_trials"].to_numpy(dtype=float), part["day"].to_numpy(dtype=float) / PER_DAYS
-        p = (np.sum(part["accuracy"] * n) + 0.5) / (n.sum() + 1)
-        squares.append(p * (1 - p) / np.sum(n * (x - np.average(x, weights=n)) ** 2))
-    return float(np.sqrt(np.mean(squares))) if squares else 0.0
 
 
 def _missing(

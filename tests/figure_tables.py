@@ -152,6 +152,7 @@ def _scatter(who: dict[str, Any], rng: np.random.Generator) -> list[dict[str, An
     rows = []
     for trial in range(40):
         name = ("target", "nontarget")[trial % 2]
-        x, y = rng.normal(size=2) + (0.1 * who["day"] * (1 if name == "target" else -1), 0)
+        x, y = rng.normal(size=2)
+        x += 0.1 * who["day"] * (1 if name == "target" else -1)
         rows.append(who | {"trial": trial, "class": name, "axis_1": x, "axis_2": y, "axes": "decoder"})
     return rows

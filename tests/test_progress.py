@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from verdict_tables import FLAT, GROWTH, PRIMARY, STILL, SUBJECTS, behavior_rows, metric_rows
 
 from piriform.config import Verdict, parse_config
 from piriform.errors import TableError
@@ -18,37 +19,6 @@ from piriform.stats import equivalence, group_mean
 from piriform.tables import empty_table, save_table
 
 RULE = Verdict()
-PRIMARY = RULE.primary
-SUBJECTS = "QRST"
-GROWTH = {"Q": 0.5, "R": 0.3, "S": 0.4, "T": 0.6}  # per 10 days
-STILL = {"Q": 0.1, "R": -0.1, "S": 0.05, "T": -0.04}
-
-
-def metric_rows(slopes, *, metric=PRIMARY, stimuli="all", matching="matched", days=range(1, 15), start=1.0, first=5):
-    """One row per subject and day on a straight line through ``start`` on day 0; no noise."""
-    rows = [
-        {"subject": subject, "session": f"{day:02d}", "day": day, "value": start + slope * day / 10}
-        | {"phase": "overtraining" if day >= first else "training"}
-        for subject, slope in slopes.items()
-        for day in days
-    ]
-    filled = {"source": "neural", "metric": metric, "stimuli": stimuli, "matching": matching, "status": "ok"}
-    counts = {"n_trials": 100, "n_units": 10, "n_draws": 20, "n_permutations": 100}
-    return pd.DataFrame(rows).assign(**filled, **counts, sd_draws=0.1, null_mean=0.0, null_sd=0.1, p=0.01)
-
-
-def behavior_rows(slopes, *, days=range(1, 15), top=0.9, first=5, n_trials=200, plateau=5.0):
-    rows = [
-        {"subject": subject, "session": f"{day:02d}", "day": day, "accuracy": top + slope * day / 10}
-        | {"phase": "overtraining" if day >= first else "training"}
-        for subject, slope in slopes.items()
-        for day in days
-    ]
-    table = pd.DataFrame(rows).assign(n_trials=n_trials, ci_low=0.0, ci_high=1.0, latency_s=0.5, plateau_day=plateau)
-    return table.assign(**{"class": "all"})
-
-
-FLAT = {"Q": 0.01, "R": -0.01, "S": 0.005, "T": 0.0}
 
 
 def verdict_of(metrics, behavior, **rule):
@@ -109,16 +79,6 @@ def test_group_test_is_the_two_stage_t_test():
     assert primary["ci"] == pytest.approx((interval.low, interval.high))
     assert (primary["n_subjects"], primary["n_rising"], primary["unit"]) == (4, 4, "noise SDs per 10 days")
     assert primary["leave_one_out"]["effect"] == pytest.approx([1.2 / 3, 1.5 / 3])
-
-
-def test_subjects_carry_their_own_slopes():
-    result = verdict_of(metric_rows(GROWTH), behavior_rows(FLAT))
-    for subject in result["subjects"]:
-        assert subject["slope"] == pytest.approx(GROWTH[subject["subject"]])
-        assert subject["behavior_slope"] == pytest.approx(FLAT[subject["subject"]])
-        assert np.isnan(subject["fixed_slope"])
-        assert (subject["n_sessions"], subject["window"], subject["plateau_day"]) == (10, [5, 14], 5.0)
-        assert subject["included"]
 
 
 def test_behaviour_is_tested_for_equivalence():

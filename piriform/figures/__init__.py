@@ -62,5 +62,5 @@ def draw_all(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any], fol
     for name in NAMES:
         with style.applied():
             figure = builders[name](complete, verdict)
-            files += [style.save(figure, Path(folder) / f"{name}.{kind}") for kind in FORMATS]
+            files += style.save(figure, [Path(folder) / f"{name}.{kind}" for kind in FORMATS])
     return files

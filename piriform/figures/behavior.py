@@ -19,7 +19,7 @@ def draw_group(table: pd.DataFrame, band: pd.DataFrame, ax: Axes) -> None:
     ``table``: rows of ``behavior.csv`` of one class; ``band``: :func:`piriform.figures.prepare.group_band`.
     """
     colours, markers = style.colours(table["subject"]), style.markers(table["subject"])
-    for subject, rows in table.groupby("subject", sort=True):
+    for subject, rows in prepare.groups(table, "subject"):
         ax.plot(
             rows["day"], rows["accuracy"], color=colours[subject], marker=markers[subject], alpha=0.75, label=subject
         )

@@ -25,14 +25,14 @@ def quantiles(table: pd.DataFrame) -> pd.DataFrame:
     >>> quantiles(rows).values.tolist()
     [[1, 'target', 0.5, 1.0, 1.5]]
     """
-    found = table.groupby(["day", "class"])["margin"].quantile([0.25, 0.5, 0.75]).unstack()
-    found.columns = pd.Index(["low", "median", "high"])
-    return found.reset_index()
+    margins = table.groupby(["day", "class"])["margin"]
+    found = {"low": margins.quantile(0.25), "median": margins.median(), "high": margins.quantile(0.75)}
+    return pd.DataFrame(found).reset_index()
 
 
 def draw_course(table: pd.DataFrame, ax: Axes, *, colours: Mapping[str, Any]) -> None:
     """Draw :func:`quantiles` over days: the medians as lines, the quartiles as bands."""
-    for name, rows in table.groupby("class", sort=True):
+    for name, rows in prepare.groups(table, "class"):
         ax.fill_between(rows["day"], rows["low"], rows["high"], color=colours[name], alpha=0.18, lw=0)
         ax.plot(rows["day"], rows["median"], color=colours[name], marker="o", ms=2.5, label=name)
     style.mark_null(ax, 0.0)
@@ -40,7 +40,7 @@ def draw_course(table: pd.DataFrame, ax: Axes, *, colours: Mapping[str, Any]) ->
 
 def draw_distributions(table: pd.DataFrame, ax: Axes, *, edges: np.ndarray) -> None:
     """Draw the distributions of ``margin`` in early (filled) and late (outlined) sessions."""
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "first": {"histtype": "stepfilled", "color": style.FIRST, "alpha": 0.8},
         "last": {"histtype": "step", "color": style.LAST, "lw": 1.5},
     }
@@ -65,7 +65,7 @@ def build(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> Fig
     figure = style.new_figure(0.9 + 1.75 * n_rows)
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
     chosen = table[table["class"] != "probe"].merge(prepare.early_late(table), on=["subject", "session"])
-    edges = np.linspace(*table["margin"].quantile([0.002, 0.998]), 32)
+    edges = np.linspace(table["margin"].quantile(0.002), table["margin"].quantile(0.998), 32)
     band = quantiles_range(table)
     for index, subject in enumerate(subjects):
         row, column = index // n_columns * n_bands, index % n_columns
@@ -86,7 +86,7 @@ def build(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> Fig
 
 def quantiles_range(table: pd.DataFrame) -> tuple[float, float]:
     """Return the limits that hold all subjects' quartile bands, and 0, with room around them."""
-    found = pd.concat([quantiles(rows) for _, rows in table.groupby("subject")])
+    found = pd.concat([quantiles(rows) for _, rows in prepare.groups(table, "subject")])
     low, high = min(float(found["low"].min()), 0.0), max(float(found["high"].max()), 0.0)
     room = 0.06 * (high - low) or 1.0
     return low - room, high + room

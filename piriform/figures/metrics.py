@@ -19,7 +19,7 @@ def draw_course(table: pd.DataFrame, band: pd.DataFrame, ax: Axes, *, large: boo
     ``table``: rows of ``metrics.csv`` of one metric; ``band``: :func:`piriform.figures.prepare.group_band`.
     """
     colours, markers = style.colours(table["subject"]), style.markers(table["subject"])
-    for subject, rows in table.groupby("subject", sort=True):
+    for subject, rows in prepare.groups(table, "subject"):
         ax.plot(
             rows["day"],
             rows["value"],
@@ -39,7 +39,7 @@ def draw_course(table: pd.DataFrame, band: pd.DataFrame, ax: Axes, *, large: boo
 
 def draw_fixed(table: pd.DataFrame, band: pd.DataFrame, ax: Axes) -> None:
     """Add the values on fixed stimuli: the group's mean as open circles, or the only subject's."""
-    for _, rows in table.groupby("subject", sort=True) if band.empty else []:
+    for _, rows in prepare.groups(table, "subject") if band.empty else []:
         ax.plot(rows["day"], rows["value"], **_FIXED, label="fixed stimuli")
     if len(band):
         ax.plot(band["day"], band["mean"], **_FIXED, label="fixed stimuli")

@@ -1,5 +1,6 @@
 """Which rows does a panel show? Selections and averages of tidy tables, made before anything is drawn."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -24,6 +25,12 @@ LABELS = {
     "generalization_time": "generalization, later trials",
     "ccgp": "generalization, conditions (CCGP)",
 }
+
+
+def groups(table: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each name in a column and its rows, names in order."""
+    for name, rows in table.groupby(column, sort=True):
+        yield str(name), rows
 
 
 def label_of(metric: str) -> str:

@@ -69,7 +69,7 @@ def build(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> Fig
         ax.remove()
     if points is not None:
         bar = figure.colorbar(points, ax=list(axes[: len(found)]), label="day", pad=0.01, aspect=30)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.locator = MaxNLocator(integer=True, min_n_ticks=1)
     style.legend_above(figure, _legend(pd.concat(list(found.values()))))
     return figure

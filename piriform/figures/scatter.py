@@ -27,7 +27,7 @@ def draw(
 
     ``table``: columns ``class``, ``axis_1``, ``axis_2``; ``means``: the same, a row per class.
     """
-    for name, rows in table.groupby("class", sort=False):
+    for name, rows in prepare.groups(table, "class"):
         ax.scatter(
             rows["axis_1"],
             rows["axis_2"],
@@ -35,11 +35,11 @@ def draw(
             color=colours[name],
             alpha=0.45,
             lw=0,
-            marker=style.CLASS_MARKERS.get(str(name), "o"),
+            marker=style.CLASS_MARKERS.get(name, "o"),
             rasterized=pixels,
             label=name,
         )
-    for name, row in means.iterrows():
+    for name, row in zip(means.index.astype(str), means.to_dict("records"), strict=True):
         ax.scatter(
             [row["axis_1"]],
             [row["axis_2"]],
@@ -48,7 +48,7 @@ def draw(
             ec="white",
             lw=0.9,
             zorder=4,
-            marker=style.CLASS_MARKERS.get(str(name), "o"),
+            marker=style.CLASS_MARKERS.get(name, "o"),
         )
 
 

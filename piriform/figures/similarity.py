@@ -76,7 +76,7 @@ def build(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> Fig
         ax.tick_params(labelleft=names_left and len(cells) <= 20, labelbottom=names_below and len(cells) <= 20)
         _label(ax, subject, label, across=len(subjects) <= 2, top=part == "first", left=column == 0)
     bar = figure.colorbar(image, ax=axes, label="Pearson r", shrink=min(1.0, 1.6 / n_rows), aspect=22, pad=0.01)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     style.footnote(figure, note)
     return figure
 

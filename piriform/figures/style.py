@@ -82,7 +82,7 @@ def applied() -> Iterator[None]:
     """Use matplotlib's defaults and :data:`STYLE`, whatever the user's own settings, inside the block."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
         yield
 
 
@@ -102,16 +102,22 @@ def sentence(text: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG or SVG, by the name's ending, without dates; temporary name, then rename."""
-    path = Path(path)
-    kind = path.suffix[1:]
-    metadata: dict[str, Any] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
-    with atomic_path(path) as temporary, warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes in the PNG and right in the SVG.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        figure.savefig(temporary, format=kind, metadata=metadata)
-    return path
+def save(figure: Figure, paths: Iterable[str | Path]) -> list[Path]:
+    """Write a figure as PNG or SVG, by each name's ending, without dates; temporary name, then rename.
+
+    The layout is made for the first file and holds for the others.
+    """
+    written = []
+    for path in map(Path, paths):
+        kind = path.suffix[1:]
+        metadata: dict[str, Any] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
+        with atomic_path(path) as temporary, warnings.catch_warnings():
+            # A name in a script that the font lacks is drawn as boxes in the PNG and right in the SVG.
+            warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+            figure.savefig(temporary, format=kind, metadata=metadata)
+        figure.set_layout_engine("none")
+        written.append(path)
+    return written
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:

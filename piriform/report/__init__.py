@@ -252,11 +252,8 @@ def session_values(metrics: pd.DataFrame) -> dict[str, Any]:
 def unmeasured(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """Return which metrics have no value, why, and in how many sessions."""
     rows = metrics[(metrics["status"] != "ok") & (metrics["matching"] == "matched")]
-    counts = rows.groupby(["metric", "stimuli", "status"], sort=False).size()
-    return [
-        {"metric": metric, "stimuli": stimuli, "status": status, "n": int(n)}
-        for (metric, stimuli, status), n in counts.items()  # type: ignore[misc]
-    ]
+    counts = rows.groupby(["metric", "stimuli", "status"], sort=False).size().reset_index(name="n")
+    return counts.to_dict("records")  # type: ignore[return-value]
 
 
 def _figure(folder: Path, name: str) -> dict[str, str]:

@@ -26,7 +26,8 @@ class SessionTruth:
     rate_factor: float
     drift_sd: float
     stickiness: float
-    overlap_mix: tuple[float, float, float]  # shares of novel nontargets with 0, 1, 2 target components
+    overlap_0: float  # share of novel nontargets without a target component
+    overlap_2: float  # share with two
 
 
 def subject_course(
@@ -57,10 +58,7 @@ def subject_course(
     learned = 1 / (1 + np.exp(-(day - truth.learning_day) / truth.learning_width))
     signal = truth.signal * learned * (1 + (growth - 1) * late) * np.exp(_day_effect(truth, n_days, rng))
     accuracy = _accuracy(truth, learned, late, rng)
-    n_units = np.maximum(1, np.round(_run(truth, "units", n_days) + truth.units_sd * rng.standard_normal(n_days)))
-    overlap = np.stack([_run(truth, name, n_days) for name in ("overlap_0", "overlap_2")], axis=1)
-    n_trials = np.round(_run(truth, "trials", n_days))
-    drift, stickiness = (_run(truth, name, n_days) for name in ("drift", "stickiness"))
+    recording = _recording(truth, n_days, rng)
     recorded = rng.random(n_days) >= truth.missing_days
     return [
         SessionTruth(
@@ -72,13 +70,8 @@ def subject_course(
             growth=float(growth),
             accuracy=float(accuracy[d]),
             learned=float(learned[d]),
-            n_units=int(n_units[d]),
-            n_trials=int(n_trials[d]),
             n_probes=truth.probe_trials if _has_probes(truth, int(day[d])) else 0,
-            rate_factor=float(truth.rate_trend ** _fraction(n_days)[d]),
-            drift_sd=float(drift[d]),
-            stickiness=float(stickiness[d]),
-            overlap_mix=(float(overlap[d, 0]), float(1 - overlap[d].sum()), float(overlap[d, 1])),
+            **{name: values[d].item() for name, values in recording.items()},
         )
         for d in np.flatnonzero(recorded)
     ]
@@ -104,14 +97,23 @@ def subject_names(subjects: int) -> list[str]:
     return [chr(ord("A") + (ord("Q") - ord("A") + index) % 26) for index in range(subjects)]
 
 
-def _run(truth: Truth, name: str, n_days: int) -> np.ndarray:
-    """(n_days,) linear course of a parameter from its start to its end."""
-    start, end = getattr(truth, f"{name}_start"), getattr(truth, f"{name}_end")
-    return start + (end - start) * _fraction(n_days)
-
-
-def _fraction(n_days: int) -> np.ndarray:
-    return np.arange(n_days) / max(1, n_days - 1)
+def _recording(truth: Truth, n_days: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """(n_days,) courses of what is recorded and shown, by field of SessionTruth."""
+    fraction = np.arange(n_days) / max(1, n_days - 1)
+    runs = {}
+    for name in ("units", "trials", "drift", "stickiness", "overlap_0", "overlap_2"):
+        start, end = getattr(truth, f"{name}_start"), getattr(truth, f"{name}_end")
+        runs[name] = start + (end - start) * fraction
+    n_units = np.round(runs["units"] + truth.units_sd * rng.standard_normal(n_days))
+    return {
+        "n_units": np.maximum(1, n_units).astype(int),
+        "n_trials": np.round(runs["trials"]).astype(int),
+        "rate_factor": truth.rate_trend**fraction,
+        "drift_sd": runs["drift"],
+        "stickiness": runs["stickiness"],
+        "overlap_0": runs["overlap_0"],
+        "overlap_2": runs["overlap_2"],
+    }
 
 
 def _day_effect(truth: Truth, n_days: int, rng: np.random.Generator) -> np.ndarray:

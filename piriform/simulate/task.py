@@ -18,6 +18,7 @@ ODORANTS = "ABCDEFGHIJKLM"
 MIXTURES = np.array(list(combinations(range(N_ODORANTS), 3)))
 OVERLAP = (MIXTURES < 3).sum(axis=1)
 TARGET = 0
+NAMES = np.array(["+".join(ODORANTS[c] for c in mixture) for mixture in MIXTURES], dtype=object)
 #: s: odour onset after the trial's start, shortest trial, odour duration, first rewarded lick after onset
 ONSET, TRIAL, ODOR, GRACE = 1.5, 5.5, 2.0, 0.5
 LICK_RATE = 7.0  # licks per s in a bout
@@ -79,7 +80,7 @@ def session_task(
             "start_time": start,
             "stop_time": (start + length).round(4),
             "odor_onset_time": onset.round(4),
-            "odor": ["+".join(ODORANTS[c] for c in MIXTURES[row]) for row in mixture],
+            "odor": NAMES[mixture],
             "trial_type": kinds,
             "choice": choice,
             "correct": correct,
@@ -112,8 +113,8 @@ def _stimuli(
         chosen = others[number:n_repeats:2]
         kinds[chosen], mixture[chosen] = f"nontarget_repeat_{number + 1}", row
     novel = others[n_repeats:]
-    ends = np.round(np.cumsum(session.overlap_mix) * len(novel)).astype(int)
-    for overlap, part in enumerate(np.split(novel, ends[:-1])):
+    ends = [round(share * len(novel)) for share in (session.overlap_0, 1 - session.overlap_2)]
+    for overlap, part in enumerate(np.split(novel, ends)):
         mixture[part] = _draw(overlap, len(part), repeats, rng)
     for overlap in (1, 2):
         places = rng.integers(1, len(kinds) + 1, session.n_probes)

@@ -5,7 +5,7 @@ last. The others are the same on all days.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from piriform.errors import ConfigError, known
@@ -21,10 +21,11 @@ def _parameter(default: float, meaning: str, low: float, high: float) -> Any:
 class Truth:
     """The truth of a study, and what may be mistaken for it.
 
-    Rates, tuning and noise are set so that 500 ms counts have the moments that the project
-    measured on anterior piriform units of Iurilli & Datta 2017 (see ``docs``): baseline rate
-    log-normal with median about 1 spike/s, Fano factor about 1.9, lifetime sparseness about .42,
-    noise correlation about .02.
+    Rates, tuning and noise are set so that 500 ms counts have the moments of 199 anterior piriform
+    units (Iurilli & Datta 2017, measured here): median baseline rate 1 spike/s, median Fano factor
+    1.9, evoked change from -2.4 (5th percentile) to 4.2 spikes/s (95th), lifetime sparseness .42,
+    noise correlation .02. With the default signal a linear decoder of 8, 15 and 25 units reaches an
+    AUC of about .68, .75 and .79 once the task is learned.
 
     Examples
     --------
@@ -104,21 +105,21 @@ def _check_value(truth: Truth, name: str, low: float, high: float, whole: bool) 
         object.__setattr__(truth, name, int(value))
 
 
-_EASIER = {"overlap_0_start": 0.15, "overlap_2_start": 0.40, "overlap_0_end": 0.60, "overlap_2_end": 0.05}
-_MORE_UNITS = {"units_start": 8, "units_end": 25}
-_STEADY = {"units_start": 16, "units_end": 16}
-_DRIFT = {"drift_start": 0.5, "drift_end": 0.5, "stickiness_start": 0.5, "stickiness_end": 0.85}
+_EASIER: dict[str, float] = {"overlap_0_start": 0.15, "overlap_2_start": 0.40, "overlap_0_end": 0.60, "overlap_2_end": 0.05}
+_MORE_UNITS: dict[str, float] = {"units_start": 8, "units_end": 25}
+_STEADY: dict[str, float] = {"units_start": 16, "units_end": 16}
+_DRIFT: dict[str, float] = {"drift_start": 0.5, "drift_end": 0.5, "stickiness_start": 0.5, "stickiness_end": 0.85}
 
 #: What each named study is, and how it differs from the defaults.
 SCENARIOS: dict[str, tuple[str, dict[str, float]]] = {
     "null": ("no growth; fewer units from day to day, as in real recordings", {}),
     "steady": ("no growth, 16 units on all days", _STEADY),
-    "growth": ("the signal grows threefold in overtraining", {"growth": 3.0}),
+    "growth": ("the signal grows fourfold in overtraining: one study is enough to see it", {"growth": 4.0}),
     "growth_small": ("the signal grows by half", {"growth": 1.5}),
     "growth_medium": ("the signal doubles", {"growth": 2.0}),
-    "growth_large": ("the signal grows fourfold", {"growth": 4.0}),
+    "growth_large": ("the signal triples", {"growth": 3.0}),
     "more_units": ("no growth, but units rise from 8 to 25", _MORE_UNITS),
-    "fewer_units": ("the signal grows by half while units fall from 25 to 8", {"growth": 1.5}),
+    "fewer_units": ("no growth, and units fall steeply, from 30 to 6", {"units_start": 30, "units_end": 6}),
     "gain": ("no growth, but all rates double", {"rate_trend": 2.0}),
     "easier_stimuli": ("no growth, but nontargets share fewer components with the target", _EASIER),
     "drift": ("no growth, but rates drift within sessions and trials come in runs", _DRIFT),
@@ -149,7 +150,7 @@ def scenario_truth(scenario: str, parameters: Mapping[str, float] | None = None)
     12
     """
     known("scenario", scenario, SCENARIOS)
-    parameters = dict(parameters or {})
-    for name in parameters:
+    values: dict[str, Any] = SCENARIOS[scenario][1] | dict(parameters or {})
+    for name in values:
         known("parameter", name, [entry.name for entry in fields(Truth)])
-    return replace(Truth(), **(SCENARIOS[scenario][1] | parameters))
+    return Truth(**values)

@@ -1,4 +1,4 @@
-# What every rule shares: the checked config, the paths, and the files behind a script.
+# Shared by all: the checked config, the paths, and the files behind a script.
 #
 # Reads:  the config
 # Writes: nothing
@@ -18,25 +18,14 @@ from piriform.study import find_files
 from piriform.tables import load_table
 
 # One job is one thread: more BLAS threads neither speed up small problems nor give the same last digit.
-for name in (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-):
-    os.environ[name] = "1"
-os.environ["HDF5_USE_FILE_LOCKING"] = (
-    "FALSE"  # cluster file systems refuse HDF5's locks
-)
+# Cluster file systems refuse HDF5's locks.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+os.environ.update(NUMBA_NUM_THREADS="1", HDF5_USE_FILE_LOCKING="FALSE")
 
 try:
     study = parse_config(config)
     SOURCE = with_environment(study.convert.source) if study.convert else None
-    FILES = (
-        []
-        if study.simulate or study.convert
-        else [str(path) for path in find_files(study.data)]
-    )
+    FILES = [] if study.simulate or study.convert else [str(path) for path in find_files(study.data)]
 except PiriformError as error:
     raise WorkflowError(str(error)) from None
 
@@ -73,9 +62,7 @@ def files_of(wildcards):
 
 def of_animals(pattern):
     """An input function: one file for each animal."""
-    return lambda wildcards: [
-        pattern.format(subject=name) for name in sorted(set(found()["subject"]))
-    ]
+    return lambda wildcards: [pattern.format(subject=name) for name in sorted(set(found()["subject"]))]
 
 
 def of_subjects(pattern):
@@ -83,8 +70,6 @@ def of_subjects(pattern):
 
     def files(wildcards):
         animals = of_animals(pattern)(wildcards)
-        return animals + [pattern.format(subject="pooled")] * bool(
-            animals and study.measures.pool_sessions
-        )
+        return animals + [pattern.format(subject="pooled")] * bool(animals and study.measures.pool_sessions)
 
     return files

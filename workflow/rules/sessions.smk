@@ -40,9 +40,7 @@ rule align:
     wildcard_constraints:
         subject="(?!pooled$)[^/]+",
     params:
-        settings=pick(
-            study, "response", "trials", "classes", "phases", "inclusion", "plateau"
-        ),
+        settings=pick(study, "response", "trials", "classes", "phases", "inclusion", "plateau"),
     message:
         "Align the trials of {wildcards.subject}"
     script:

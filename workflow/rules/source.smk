@@ -40,6 +40,6 @@ if study.convert:
         params:
             settings=pick(study, "convert"),
         message:
-            f"Convert {study.convert.source} to NWB in {DATA}"
+            "Convert {input.source} to NWB"
         script:
             "../scripts/convert.py"

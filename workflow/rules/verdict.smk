@@ -65,9 +65,7 @@ rule render:
         svg=rules.figures.output.svg,
         code=code("report.py"),
     output:
-        report=report(
-            f"{OUT}/report.html", caption="../report/report.rst", category="Report"
-        ),
+        report=report(f"{OUT}/report.html", caption="../report/report.rst", category="Report"),
     log:
         f"{OUT}/logs/report.log",
     benchmark:
