@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from piriform.errors import TrialsError
+from piriform.tables import POOLED
 from piriform.trials import TRIAL_COORDS, make_trials
 
 #: s; times that differ by less are the same.
@@ -138,7 +139,7 @@ def pool_sessions(tensors: Sequence[xr.DataArray]) -> xr.DataArray:
         trials[name] = np.mean([table[name] for table in joined], axis=0)
     order = np.argsort(trials["event_time"].to_numpy(), kind="stable")
     response = np.concatenate([t.values[rows[order]] for t, rows in zip(tensors, places, strict=True)], axis=1)
-    whole = {"subject": "pooled", "session": "pooled", "day": 1, "phase": "", "source_file": "", "source_sha256": ""}
+    whole = {"subject": POOLED, "session": POOLED, "day": 1, "phase": "", "source_file": "", "source_sha256": ""}
     return make_trials(
         response,
         time=tensors[0]["time"].values,

@@ -12,6 +12,14 @@ import typer
 from piriform import __version__
 from piriform.errors import ConfigError, PiriformError
 
+#: Named here so that the help needs no heavy import; a test compares them with the modules.
+SCENARIOS = (
+    *("null", "steady", "growth", "growth_small", "growth_medium", "growth_large", "more_units", "fewer_units"),
+    *("gain", "easier_stimuli", "drift", "correlated_days", "more_trials", "improving", "one_subject"),
+    *("heterogeneous", "unequal_days", "confounds"),
+)
+FORMATS = ("iurilli", "wang")
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -42,7 +50,7 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 @app.command()
 def simulate(
     dest: Annotated[Path, typer.Argument(help="folder to write to")],
-    scenario: Annotated[str, typer.Option(help="the known truth")] = "growth",
+    scenario: Annotated[str, typer.Option(help=f"the known truth: {', '.join(SCENARIOS)}")] = "growth",
     seed: Annotated[int, typer.Option(min=0)] = 1,
     subjects: Annotated[int, typer.Option(min=1, max=26)] = 4,
     days: Annotated[int, typer.Option(min=1, max=99)] = 18,
@@ -56,7 +64,7 @@ def simulate(
 
 @app.command()
 def convert(
-    format: Annotated[str, typer.Argument(metavar="FORMAT", help="published format")],
+    format: Annotated[str, typer.Argument(metavar="FORMAT", help=f"published format: {', '.join(FORMATS)}")],
     src: Annotated[Path, typer.Argument(help="file or folder to read")],
     dest: Annotated[Path, typer.Argument(help="folder to write to")],
 ) -> None:

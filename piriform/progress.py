@@ -10,7 +10,7 @@ from piriform.config import Verdict as Rule
 from piriform.errors import TableError
 from piriform.provenance import versions
 from piriform.stats import Equivalence, GroupMean, Slope, equivalence, group_mean, holm, smallest_detectable
-from piriform.tables import check_table, metric_of
+from piriform.tables import POOLED, check_table, metric_of
 from piriform.trends import (
     PER_DAYS,
     Series,
@@ -50,7 +50,8 @@ def detect(
     metrics, behavior : the tables ``metrics`` and ``behavior``
         The window is the sessions whose phase is ``overtraining``; behaviour is the class ``all``.
         Sessions without a value drop out. A subject enters with ``min_sessions`` sessions of the
-        primary metric and as many of behaviour; otherwise its ``reason`` says what it lacks.
+        primary metric and as many of behaviour; otherwise its ``reason`` says what it lacks. The
+        pseudo-population of a study is no subject.
     verdict : the rule, fixed before looking at the data
     source : rows of ``metrics`` to use, ``neural`` or ``network``
     config_sha256 : hash of the config behind the tables
@@ -71,7 +72,8 @@ def detect(
     """
     metrics = _once(check_table(metrics, "metrics"), "metrics", "source", "metric", "stimuli", "matching")
     behavior = _once(check_table(behavior, "behavior"), "behavior", "class")
-    metrics, behavior = metrics[metrics["source"] == source], behavior[behavior["class"] == "all"]
+    metrics = metrics[(metrics["source"] == source) & (metrics["subject"] != POOLED)]
+    behavior = behavior[behavior["class"] == "all"]
     window, behaved = (table[table["phase"] == "overtraining"] for table in (metrics, behavior))
     neural = metric_slopes(window)
     acting = behavior_slopes(behaved)

@@ -49,6 +49,7 @@ def config_page() -> str:
         definition = schema["$defs"][_section(schema["properties"][name])]
         parts += [f"## {name}\n", f"{definition['description']}\n"]
         parts += [_keys(definition["properties"], definition.get("required", []))]
+        parts += _MORE[name]() if name in _MORE else []
     return "\n".join(parts)
 
 
@@ -140,6 +141,35 @@ def _text(value: Mapping[str, Any]) -> str:
 
 def _value(default: Any) -> str:
     return "none" if default is None else json.dumps(default)
+
+
+def _simulated() -> list[str]:
+    """The scenarios of the simulator, and the parameters of the truth."""
+    from dataclasses import fields
+
+    from piriform.simulate import SCENARIOS, Truth
+
+    scenarios = [(f"`{name}`", meaning) for name, (meaning, _) in SCENARIOS.items()]
+    parameters = [
+        (f"`{entry.name}`", f"{entry.default:g}", entry.metadata["meaning"])
+        for entry in fields(Truth)
+        if isinstance(entry.default, int | float)
+    ]
+    return [
+        _grid(("scenario", "the truth"), scenarios),
+        "Parameters of the truth; one that ends in `_start` or `_end` runs linearly over a subject's days.\n",
+        _grid(("parameter", "default", "meaning"), parameters),
+    ]
+
+
+def _converted() -> list[str]:
+    """The formats that can be converted."""
+    from piriform.convert import DESCRIPTIONS
+
+    return [_grid(("format", "what it is"), [(f"`{name}`", text) for name, text in DESCRIPTIONS.items()])]
+
+
+_MORE = {"simulate": _simulated, "convert": _converted}
 
 
 def _column_row(name: str, column: Column) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ from typing import IO, Any
 from piriform.config import Config, load_config, parse_config
 from piriform.errors import PiriformError, StudyError
 from piriform.provenance import PACKAGE, atomic_path
+from piriform.study import find_files
 
 _CLAIMS: list[IO[str]] = []  # open files keep their locks until the process ends
 
@@ -42,7 +43,7 @@ def study_config(study: str | Path, *, config: str | Path | None = None, out: st
 
     Parameters
     ----------
-    study : folder of NWB files; replaces `data`
+    study : folder of NWB files, or one file; replaces `data`
     config : YAML file; without one the columns and classes of the demo study are assumed and the
         study is named after its folder
     out : folder for results; replaces `results`
@@ -52,23 +53,25 @@ def study_config(study: str | Path, *, config: str | Path | None = None, out: st
     ConfigError
         If the file breaks the schema.
     StudyError
-        If there is no such folder and nothing in the config makes it.
+        If there is no NWB file and nothing in the config makes one.
     """
     chosen = load_config(config or default_config()).model_dump(mode="json", exclude_unset=True)
-    chosen["data"] = str(study)
+    chosen["data"] = [str(study)] if Path(study).is_file() else str(study)
     if config is None:
         chosen.pop("simulate", None)
-        chosen["study"] = _name_of(Path(study))
+        chosen["study"] = re.sub(r"[^A-Za-z0-9._-]", "-", Path(study).resolve().stem).lstrip("._-") or "study"
     if out is not None:
         chosen["results"] = str(out)
     checked = parse_config(chosen, where=str(config or "config"))
-    if not (checked.simulate or checked.convert or Path(study).exists()):
-        raise StudyError(f"{study}: no such folder; expected a folder of NWB files, one per session")
+    if not (checked.simulate or checked.convert):
+        find_files(checked.data)
     return checked
 
 
 def start(config: Config) -> Path:
     """Claim the results folder and write the complete config, defaults included; return its path.
+
+    What a killed run had begun to write is removed.
 
     Raises
     ------
@@ -78,31 +81,34 @@ def start(config: Config) -> Path:
     import yaml
 
     claim(config.out)
+    for begun in config.out.rglob(".*.tmp"):
+        begun.unlink(missing_ok=True)
     path = config.out / "config.yaml"
     with atomic_path(path) as temporary:
         temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     return path
 
 
-def snakemake_command(
-    config: Path, *, cores: int, profile: str | None = None, targets: Sequence[str] = ()
-) -> list[str]:
+def snakemake_command(config: Path, *, cores: int, profile: str | None = None) -> list[str]:
     """Return the command that runs the workflow with this one config.
+
+    Parameters
+    ----------
+    profile : one of the workflow's own, or any other that Snakemake finds, beside the default one
 
     Examples
     --------
-    >>> snakemake_command(Path("c.yaml"), cores=2)[-4:]
-    ['--configfile', 'c.yaml', '--cores', '2']
+    >>> snakemake_command(Path("c.yaml"), cores=2)[-5:]
+    ['--no-hooks', '--configfile', 'c.yaml', '--cores', '2']
     """
     folder = workflow_folder()
-    inside = folder / "profiles" / (profile or "default")
+    own = profile is None or (folder / "profiles" / profile).is_dir()
     return [
-        sys.executable,
-        *("-m", "snakemake"),
+        *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(folder / "Snakefile")),
-        *("--workflow-profile", str(inside if inside.is_dir() else profile)),
+        *("--workflow-profile", str(folder / "profiles" / (profile if profile and own else "default"))),
+        *(() if own else ("--profile", str(profile))),
         "--no-hooks",
-        *targets,
         *("--configfile", str(config)),
         *("--cores", str(cores)),
     ]
@@ -187,8 +193,3 @@ def read_verdict(out: str | Path) -> dict[str, Any]:
         raise StudyError(f"{path}: no such file; expected a folder of results, run the study first") from None
     except ValueError as error:
         raise StudyError(f"{path}: not the verdict of a study ({error}); run the study again") from None
-
-
-def _name_of(folder: Path) -> str:
-    """The folder's name with what a study's name may not hold replaced."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", folder.resolve().name).lstrip("._-") or "study"

@@ -16,10 +16,7 @@ from piriform import config
 from piriform.errors import ConfigError, StudyError, did_you_mean
 from piriform.mapping import labels
 from piriform.nwb import Header, read_header
-from piriform.tables import TABLES, check_table
-
-#: Name of the pseudo-population of all sessions, which no animal may have.
-POOLED = "pooled"
+from piriform.tables import POOLED, TABLES, check_table
 
 
 def find_files(data: str | Path | Sequence[str]) -> list[Path]:

@@ -14,6 +14,8 @@ from piriform.errors import TableError, known
 from piriform.provenance import atomic_path
 
 PHASES = ("training", "overtraining", "")
+#: Subject of the pseudo-population of all units of a study; it is no animal and enters no group test.
+POOLED = "pooled"
 
 
 @dataclass(frozen=True)

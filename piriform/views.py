@@ -42,11 +42,14 @@ def predictions(tensor: xr.DataArray, *, measures: Measures, response: Response,
     )
 
 
-def similarity(tensor: xr.DataArray, *, response: Response) -> pd.DataFrame:
-    """Return the mean correlation between trials of each pair of trial types, rows of the table ``similarity``."""
+def similarity(tensor: xr.DataArray, *, response: Response, classes: Classes) -> pd.DataFrame:
+    """Return the mean correlation between trials of each pair of trial types, rows of the table ``similarity``.
+
+    A trial type is the lab's category, or the stimulus where every stimulus is a class.
+    """
     responses = window_mean(tensor, *response.response_window)
     whole = np.isfinite(responses).all(axis=1)
-    categories = tensor["category"].values.astype(str)[whole]
+    categories = tensor["stimulus" if classes.by_stimulus else "category"].values.astype(str)[whole]
     names, correlation, n_pairs = geometry.category_similarity(responses[whole], categories)
     first, second = np.meshgrid(np.arange(len(names)), np.arange(len(names)), indexing="ij")
     return pd.DataFrame(

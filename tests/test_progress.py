@@ -193,6 +193,12 @@ def test_training_days_other_sources_and_counts_do_not_enter():
     assert [subject["subject"] for subject in result["subjects"]] == list(SUBJECTS)
 
 
+def test_the_pseudo_population_is_no_subject():
+    pooled = metric_rows({"pooled": 9.0})
+    result = verdict_of(pd.concat([metric_rows(STILL), pooled]), behavior_rows(FLAT))
+    assert [subject["subject"] for subject in result["subjects"]] == sorted(STILL)
+
+
 def test_order_of_rows_does_not_matter():
     metrics, behavior = metric_rows(GROWTH), behavior_rows(FLAT)
     result = verdict_of(metrics.sample(frac=1, random_state=1), behavior.sample(frac=1, random_state=2))

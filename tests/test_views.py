@@ -32,11 +32,17 @@ def test_predictions_are_empty_where_every_stimulus_is_a_class(rng):
 
 
 def test_similarity_is_higher_within_a_class_than_across(rng):
-    table = check_table(views.similarity(session_tensor(rng, gap=12.0, n_units=3), response=RESPONSE), "similarity")
+    table = check_table(views.similarity(session_tensor(rng, gap=12.0, n_units=3), response=RESPONSE, classes=CLASSES), "similarity")
     r = table.set_index(["category_a", "category_b"]).correlation
     assert r["target", "target"] > 0.15
     assert r["target", "nontarget"] < -0.15
     np.testing.assert_allclose(r["target", "nontarget"], r["nontarget", "target"])
+
+
+def test_similarity_is_between_stimuli_where_each_is_a_class(rng):
+    tensor = session_tensor(rng)
+    table = views.similarity(tensor, response=RESPONSE, classes=Classes(by_stimulus=True))
+    assert set(table.category_a) == set(tensor["stimulus"].values.astype(str))
 
 
 def test_tracked_units_share_axes_fitted_once(rng):

@@ -6,9 +6,7 @@ from typing import Any
 import pandas as pd
 
 from piriform.errors import TableError
-from piriform.tables import Metric, metric_of
-
-POOLED = "pooled"  # the subject that stands for all units of all sessions together
+from piriform.tables import POOLED, Metric, metric_of
 
 LABELS = {
     "decoding_auc": "decoding AUC",

@@ -105,7 +105,12 @@ def _check_value(truth: Truth, name: str, low: float, high: float, whole: bool) 
         object.__setattr__(truth, name, int(value))
 
 
-_EASIER: dict[str, float] = {"overlap_0_start": 0.15, "overlap_2_start": 0.40, "overlap_0_end": 0.60, "overlap_2_end": 0.05}
+_EASIER: dict[str, float] = {
+    "overlap_0_start": 0.15,
+    "overlap_2_start": 0.40,
+    "overlap_0_end": 0.60,
+    "overlap_2_end": 0.05,
+}
 _MORE_UNITS: dict[str, float] = {"units_start": 8, "units_end": 25}
 _STEADY: dict[str, float] = {"units_start": 16, "units_end": 16}
 _DRIFT: dict[str, float] = {"drift_start": 0.5, "drift_end": 0.5, "stickiness_start": 0.5, "stickiness_end": 0.85}

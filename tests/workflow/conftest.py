@@ -21,7 +21,7 @@ TINY = {
         "units_end": 5,
         "trials_start": 60,
         "trials_end": 60,
-        "training_days": 1,
+        "training_days": 0,
         "probe_every": 0,
     },
 }

@@ -130,6 +130,7 @@ def test_a_killed_run_resumes_and_one_core_gives_the_bytes_of_two(finished):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     written = (out / "trials" / "Q.nc").stat().st_mtime_ns
+    (out / "parts" / ".metrics_R.csv.1.tmp").write_text("half a ta")
     finished.run(*command)
     assert (out / "trials" / "Q.nc").stat().st_mtime_ns == written
     for name in TABLES_OF_A_STUDY[:-1]:

@@ -15,7 +15,7 @@ from piriform.figures import NAMES as FIGURES
 from piriform.provenance import package_files
 from piriform.run import closing_lines, start
 from piriform.study import find_files
-from piriform.tables import load_table
+from piriform.tables import POOLED, load_table
 
 # One job is one thread: more BLAS threads neither speed up small problems nor give the same last digit.
 # Cluster file systems refuse HDF5's locks.
@@ -70,6 +70,6 @@ def of_subjects(pattern):
 
     def files(wildcards):
         animals = of_animals(pattern)(wildcards)
-        return animals + [pattern.format(subject="pooled")] * bool(animals and study.measures.pool_sessions)
+        return animals + [pattern.format(subject=POOLED)] * bool(animals and study.measures.pool_sessions)
 
     return files

@@ -15,13 +15,14 @@ def main(inputs, outputs, *, settings):
     tensors = [load_trials(inputs.trials, session) for session in session_names(inputs.trials)]
     parts = {"measures": settings.measures, "response": settings.response, "classes": settings.classes}
     counts = matched_counts(tensors, **parts, inclusion=settings.inclusion)
+    seen = {"response": settings.response, "classes": settings.classes}
     rows = []
     for number, tensor in enumerate(tensors, start=1):
         print(f"session {tensor.attrs['session']} ({number} of {len(tensors)})", flush=True)
         rows += session_metrics(tensor, **parts, **counts, seed=settings.seed)
     save("metrics", [pd.DataFrame(rows)] if rows else [], outputs.metrics)
     save("predictions", [predictions(tensor, **parts) for tensor in tensors], outputs.predictions)
-    save("similarity", [similarity(tensor, response=settings.response) for tensor in tensors], outputs.similarity)
+    save("similarity", [similarity(tensor, **seen) for tensor in tensors], outputs.similarity)
     save("scatter", [scatter(tensors, **parts)], outputs.scatter)
 
 
