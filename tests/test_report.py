@@ -182,7 +182,7 @@ def test_facts_count_what_was_analysed(tables):
     sessions.loc[0, "included"] = False
     found = dict(facts(tables | {"sessions": sessions}, verdict("QRS")))
     assert found["sessions analysed"] == "15 of 16"
-    assert found["subjects in the group test"] == "2 of 3"
+    assert found["subjects with enough sessions"] == "2 of 3"
     assert found["units per session"] == "14 (14 to 14)"
 
 

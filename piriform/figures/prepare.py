@@ -1,12 +1,12 @@
 """Which rows does a panel show? Selections and averages of tidy tables, made before anything is drawn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
 
 from piriform.errors import TableError
-from piriform.tables import POOLED, Metric, metric_of
+from piriform.tables import METRICS, POOLED, Metric, metric_of
 
 LABELS = {
     "decoding_auc": "decoding AUC",
@@ -16,12 +16,12 @@ LABELS = {
     "similarity_dot_cv": "dot product, split-half",
     "similarity_cosine": "target–nontarget cosine",
     "margin_heldout": "held-out margin",
-    "margin_heldout_p05": "held-out margin, 5th percentile",
+    "margin_heldout_p05": "margin, 5th percentile",
     "margin_soft": "soft margin 1/|w|, in sample",
     "generalization_stimulus": "generalization, new stimulus",
     "generalization_probe": "generalization, probes",
     "generalization_time": "generalization, later trials",
-    "ccgp": "generalization, conditions (CCGP)",
+    "ccgp": "generalization, CCGP",
 }
 
 
@@ -65,9 +65,22 @@ def one_session_each(table: pd.DataFrame) -> bool:
 
 
 def metric_order(table: pd.DataFrame, primary: str) -> list[str]:
-    """Return the metrics that have a value, the primary first, then as in the table."""
-    names = list(dict.fromkeys(table.loc[table["value"].notna(), "metric"]))
+    """Return the metrics that have a value, the primary first, then as they are declared."""
+    names = in_order(table.loc[table["value"].notna(), "metric"])
     return sorted(names, key=lambda name: name != primary)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return each metric once, in the order of declaration; single probes after all probes together.
+
+    Examples
+    --------
+    >>> in_order(["ccgp", "generalization_probe_1", "decoding_auc", "ccgp"])
+    ['decoding_auc', 'generalization_probe_1', 'ccgp']
+    """
+    places = {name: float(place) for place, name in enumerate(METRICS)}
+    probes = places["generalization_probe"] + 0.5
+    return sorted(set(names), key=lambda name: (places.get(name, probes if "_probe_" in name else len(places)), name))
 
 
 def time_course(metrics: pd.DataFrame, metric: str, *, stimuli: str = "all") -> pd.DataFrame:

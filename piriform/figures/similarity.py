@@ -115,7 +115,7 @@ def _panels(table: pd.DataFrame, subjects: list[str]) -> dict[tuple[str, str], t
 
 def _label(ax: Axes, subject: str, label: str, *, across: bool, top: bool, left: bool) -> None:
     if across:
-        ax.set_title(f"subject {subject}, {label}" if top and label else label or f"subject {subject}", fontsize=8.5)
+        ax.set_title(f"subject {subject}\n{label}" if top and label else label or f"subject {subject}", fontsize=8.5)
         return
     ax.set_title(f"subject {subject}" if top else "", fontsize=8.5)
     ax.set_ylabel("\n".join(textwrap.wrap(label, 20)) if left else "", fontsize=8.5)

@@ -19,7 +19,8 @@ def forest(verdict: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame with columns ``panel`` (``behavior``, ``primary``, ``fixed``), ``label``, ``estimate``,
-    ``low``, ``high``, ``role`` (``subject``, ``excluded`` or ``group``) and ``reason``.
+    ``low``, ``high``, ``role`` (``subject``, ``excluded`` or ``group``) and ``reason``. A group
+    without an interval was not tested and has no estimate.
     """
     rows = []
     for subject in verdict.get("subjects") or []:
@@ -34,8 +35,9 @@ def forest(verdict: Mapping[str, Any]) -> pd.DataFrame:
             rows.append((panel, str(subject["subject"]), _number(estimate), *ends, role, subject.get("reason") or ""))
     for panel in ("behavior", "primary", "fixed"):
         part = verdict.get(panel) or {}
-        estimate = part.get("effect", part.get("slope"))
-        rows.append((panel, "group", _number(estimate), *_interval(part.get("ci")), "group", part.get("reason") or ""))
+        ends = _interval(part.get("ci"))
+        estimate = _number(part.get("effect")) if np.isfinite(ends).all() else np.nan
+        rows.append((panel, "group", estimate, *ends, "group", ""))
     return pd.DataFrame(rows, columns=["panel", "label", "estimate", "low", "high", "role", "reason"])
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from piriform.errors import PiriformError
 from piriform.figures.captions import ALT_TEXTS, CAPTIONS, NAMES, NOTHING_ID, TITLES
-from piriform.figures.prepare import label_of
+from piriform.figures.prepare import in_order, label_of
 from piriform.report.methods import methods
 from piriform.tables import METRICS, TABLES, empty_table, metric_of
 
@@ -60,6 +60,8 @@ def render(
         lstrip_blocks=True,
     )
     trends = [row for row in verdict.get("secondary") or [] if number(row.get("effect")) != "–"]
+    order = in_order(row["metric"] for row in trends)
+    trends.sort(key=lambda row: order.index(row["metric"]))
     page.filters |= {"number": number, "interval": interval, "p": p_value}
     return page.get_template("report.html").render(
         title=title,
@@ -129,7 +131,7 @@ def facts(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> lis
     entered = sum(bool(subject.get("included", True)) for subject in subjects)
     found = [
         ("subjects", str(included["subject"].nunique())),
-        ("subjects in the group test", f"{entered} of {len(subjects)}" if subjects else "0"),
+        ("subjects with enough sessions", f"{entered} of {len(subjects)}" if subjects else "0"),
         ("sessions analysed", f"{len(included)} of {len(sessions)}"),
     ]
     if len(included):
@@ -196,7 +198,7 @@ def matched_counts(metrics: pd.DataFrame) -> list[dict[str, Any]]:
 
 def definitions(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     """Return name, meaning, null value, unit and direction of the metrics in the table."""
-    names = [name for name in dict.fromkeys(metrics["metric"]) if name in METRICS or "probe" in name]
+    names = [name for name in in_order(metrics["metric"]) if name in METRICS or "_probe_" in name]
     ways = {1: "rises", -1: "falls", 0: "no fixed direction"}
     return [
         {"name": name, "meaning": found.meaning, "null": found.null, "unit": found.unit, "way": ways[found.learning]}
@@ -241,7 +243,7 @@ def session_values(metrics: pd.DataFrame) -> dict[str, Any]:
     """Return the matched values on all stimuli as a wide table: ``columns``, and ``rows`` of one session."""
     rows = metrics[(metrics["matching"] == "matched") & (metrics["stimuli"] == "all")]
     who = ["subject", "session", "day", "phase"]
-    columns = list(dict.fromkeys(rows["metric"]))
+    columns = in_order(rows["metric"])
     wide = []
     for keys, found in rows.groupby(who, sort=False):
         cells = {row["metric"]: row for row in found.to_dict("records")}

@@ -1,0 +1,133 @@
+import json
+import sys
+
+import pytest
+
+from piriform import __version__, cli
+from piriform.convert import CONVERTERS
+from piriform.simulate import SCENARIOS
+from piriform.tables import empty_table, save_table
+
+
+@pytest.fixture
+def piriform(monkeypatch, capsys):
+    """Run the command line in this process; return its exit code, and what it said and complained."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["piriform", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return run
+
+
+def test_the_version(piriform):
+    assert piriform("--version") == (0, f"{__version__}\n", "")
+
+
+def test_without_words_it_helps(piriform):
+    _, said, complained = piriform()
+    assert all(command in said + complained for command in ("simulate", "convert", "run", "detect", "report"))
+
+
+def test_the_help_names_every_scenario_and_format(piriform):
+    assert set(cli.SCENARIOS) == set(SCENARIOS)
+    assert set(cli.FORMATS) == set(CONVERTERS)
+    assert all(name in piriform("convert", "--help")[1] for name in CONVERTERS)
+
+
+def test_wrong_usage_ends_with_2(piriform):
+    assert piriform("simulate", "somewhere", "--bogus")[0] == 2
+    assert piriform("simulate")[0] == 2
+    assert piriform("bogus")[0] == 2
+
+
+def test_simulate_writes_a_study_and_its_truth(piriform, tmp_path):
+    code, said, complained = piriform("simulate", tmp_path / "s", "--scenario", "null", "--subjects", 1, "--days", 1)
+    assert (code, complained) == (0, "")
+    assert said.endswith(f"wrote {tmp_path / 's'}\n")
+    assert len(list((tmp_path / "s").rglob("*.nwb"))) == 1
+    assert json.loads((tmp_path / "s" / "truth.json").read_text())["scenario"] == "null"
+
+
+def test_an_unknown_scenario_is_one_sentence_and_2(piriform, tmp_path):
+    code, said, complained = piriform("simulate", tmp_path / "s", "--scenario", "grwth")
+    assert (code, said) == (2, "")
+    assert complained.startswith("error: unknown scenario 'grwth' (did you mean 'growth'?)")
+    assert complained.count("\n") == 1
+    assert not (tmp_path / "s").exists()
+
+
+def test_convert_refuses_an_unknown_format_and_a_missing_source(piriform, tmp_path):
+    code, _, complained = piriform("convert", "matlab", tmp_path, tmp_path / "d")
+    assert code == 2
+    assert complained.startswith("error: unknown format 'matlab'")
+    code, _, complained = piriform("convert", "wang", tmp_path / "none", tmp_path / "d")
+    assert code == 1
+    assert complained.startswith("error: ")
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """The two tables of a study without sessions."""
+    paths = [tmp_path / f"{kind}.csv" for kind in ("metrics", "behavior")]
+    for path in paths:
+        save_table(empty_table(path.stem), path.stem, path)
+    return paths
+
+
+def test_detect_says_the_verdict_in_words_and_in_json(piriform, tables):
+    code, said, complained = piriform("detect", *tables)
+    assert (code, complained) == (0, "")
+    assert said.startswith("verdict: not enough data. ")
+    code, said, _ = piriform("detect", *tables, "--json")
+    assert code == 0
+    result = json.loads(said)
+    assert result["verdict"] == "not enough data"
+    assert result["settings"]["alpha"] == 0.05
+
+
+def test_detect_takes_the_rule_from_a_config(piriform, tables, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("data: d\nclasses: {target: [t], nontarget: [n]}\nverdict: {alpha: 0.01}\n")
+    result = json.loads(piriform("detect", *tables, "--json", "--config", config)[1])
+    assert result["settings"]["alpha"] == 0.01
+    assert len(result["config_sha256"]) == 64
+
+
+def test_detect_names_a_table_that_is_not_there(piriform, tables, tmp_path):
+    code, _, complained = piriform("detect", tmp_path / "none.csv", tables[1])
+    assert code == 1
+    assert "none.csv: no such file; expected the table 'metrics'" in complained
+
+
+def test_run_refuses_a_wrong_config_before_it_writes(piriform, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("data: d\nclasses: {target: [t], nontarget: [n]}\nsed: 1\n")
+    code, _, complained = piriform("run", tmp_path, "--config", config, "--out", tmp_path / "out")
+    assert code == 2
+    assert "c.yaml: unknown key 'sed' (did you mean 'seed'?)" in complained
+    assert not (tmp_path / "out").exists()
+
+
+def test_run_names_a_study_that_is_not_there(piriform, tmp_path):
+    code, _, complained = piriform("run", tmp_path / "none", "--out", tmp_path / "out")
+    assert code == 1
+    assert "none" in complained
+    assert not (tmp_path / "out").exists()
+
+
+def test_report_needs_results(piriform, tmp_path):
+    code, _, complained = piriform("report", tmp_path)
+    assert code == 1
+    assert "verdict.json: no such file; expected a folder of results" in complained
+
+
+def test_an_interrupt_ends_with_130(piriform, monkeypatch, tables):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("piriform.tables.load_table", interrupted)
+    assert piriform("detect", *tables)[0] == 130
