@@ -5,19 +5,15 @@ Exit codes: 0 done, 1 nothing could be analysed or the run failed, 2 wrong usage
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from piriform import __version__
 from piriform.errors import ConfigError, PiriformError
 
 #: Named here so that the help needs no heavy import; a test compares them with the modules.
-SCENARIOS = (
-    *("null", "steady", "growth", "growth_small", "growth_medium", "growth_large", "more_units", "fewer_units"),
-    *("gain", "easier_stimuli", "drift", "correlated_days", "more_trials", "improving", "one_subject"),
-    *("heterogeneous", "unequal_days", "confounds"),
-)
 FORMATS = ("iurilli", "wang")
 
 app = typer.Typer(
@@ -47,10 +43,21 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-@app.command()
+class _WithScenarios(typer.core.TyperCommand):
+    """A command whose help ends with the scenarios; they are imported only when it is printed."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write one line per scenario: its name and what is true in it."""
+        from piriform.simulate import SCENARIOS
+
+        with formatter.section("Scenarios"):
+            formatter.write_dl([(name, meaning) for name, (meaning, _) in SCENARIOS.items()])
+
+
+@app.command(cls=_WithScenarios)
 def simulate(
     dest: Annotated[Path, typer.Argument(help="folder to write to")],
-    scenario: Annotated[str, typer.Option(help=f"the known truth: {', '.join(SCENARIOS)}")] = "growth",
+    scenario: Annotated[str, typer.Option(help="the known truth, one of those below")] = "growth",
     seed: Annotated[int, typer.Option(min=0)] = 1,
     subjects: Annotated[int, typer.Option(min=1, max=26)] = 4,
     days: Annotated[int, typer.Option(min=1, max=99)] = 18,

@@ -190,7 +190,11 @@ class Measures(Section):
     n_folds: int = Field(5, ge=2, description="cross-validation folds, contiguous in time within each class")
     n_draws: int = Field(20, ge=1, description="random draws of matched units and trials")
     n_permutations: int = Field(100, ge=0, description="label permutations for the null and p")
-    n_permutation_blocks: int = Field(5, ge=1, description="labels are permuted within this many blocks of time")
+    permute_within: Literal["time", "half", "block"] = Field(
+        "time",
+        description="labels are permuted within runs of time, the two halves of the session, or the experimental blocks of `trials.block`",
+    )
+    n_permutation_blocks: int = Field(5, ge=1, description="runs of time within which labels are permuted")
     match_units: int | None = Field(
         None, ge=1, description="units per draw; none: the subject's smallest included session"
     )
@@ -210,6 +214,24 @@ class Measures(Section):
                     f"metrics: unknown metric {name!r}{did_you_mean(name, list(METRICS))}; choose from {', '.join(METRICS)}"
                 )
         return self
+
+
+class Dynamics(Section):
+    """Decoding over time: trained in sliding windows, tested there and in the windows at other times."""
+
+    enabled: bool = Field(True, description="whether to decode over time; false leaves `dynamics.csv` empty")
+    window: float | None = Field(None, gt=0, description="width of a window, s; none: two bins")
+    step: float | None = Field(None, gt=0, description="from one window to the next, s; none: one bin")
+    temporal_generalization: bool = Field(
+        True, description="also test in all windows other than the one trained in (target and nontarget only)"
+    )
+    n_draws: int = Field(3, ge=1, description="random draws of matched units and trials, the first ones of `measures`")
+    n_permutations: int = Field(0, ge=0, description="label permutations for the null and p of each window")
+
+    def sizes(self, response: Response) -> tuple[float, float]:
+        """Return the width of a window and the step to the next, s."""
+        span = response.window[1] - response.window[0]
+        return self.window or min(2 * response.bin, span), self.step or response.bin
 
 
 class Plateau(Section):
@@ -265,6 +287,7 @@ class Config(Section):
     inclusion: Inclusion = Inclusion()
     plateau: Plateau = Plateau()
     measures: Measures = Measures()
+    dynamics: Dynamics = Dynamics()
     verdict: Verdict = Verdict()
 
     @model_validator(mode="after")
@@ -275,6 +298,22 @@ class Config(Section):
             raise ValueError("data: simulate and convert need a folder to write to, not a list of files")
         if self.measures.metrics and self.verdict.primary not in self.measures.metrics:
             raise ValueError(f"verdict.primary: {self.verdict.primary} is not among measures.metrics")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_slide(self) -> Self:
+        width, step = self.dynamics.sizes(self.response)
+        for name, value in (("window", width), ("step", step)):
+            bins = value / self.response.bin
+            if abs(bins - round(bins)) > 1e-6:
+                raise ValueError(
+                    f"dynamics.{name}: {value:g} s is no multiple of response.bin, {self.response.bin:g} s"
+                )
+        start, stop = self.response.window
+        if width > stop - start + 1e-9:
+            raise ValueError(
+                f"dynamics.window: {width:g} s is longer than response.window, which lasts {stop - start:g} s"
+            )
         return self
 
     @property

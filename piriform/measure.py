@@ -5,49 +5,21 @@ of units and trials and on the full session, for all stimuli and for the fixed o
 its null from the same label permutations.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from piriform import decode, geometry, margin
-from piriform.config import Classes, Inclusion, Measures, Response
+from piriform.config import Classes, Measures, Response
 from piriform.errors import MeasureError
 from piriform.generalize import across_conditions, probe_scores, stimulus_folds
+from piriform.null import learning_p, permutation_p
 from piriform.provenance import rng_for
 from piriform.splits import half_folds, permutations
 from piriform.tables import metric_of
-from piriform.task import Draw, Task, draw_of, task_of
-
-
-def matched_counts(
-    tensors: Sequence[xr.DataArray],
-    *,
-    measures: Measures,
-    response: Response,
-    classes: Classes,
-    inclusion: Inclusion,
-) -> dict[str, Any]:
-    """Return the numbers of units and trials that all sessions of one subject can give.
-
-    Returns
-    -------
-    dict with ``n_units`` (the smallest session's, or the config's) and ``n_trials``: trials per class
-    for ``all`` stimuli and, where a session has enough of them, for the ``fixed`` ones
-    """
-    if not tensors:
-        return {"n_units": 0, "n_trials": {}}
-    n_units = measures.match_units or min(tensor.sizes["unit"] for tensor in tensors)
-    n_trials = {}
-    for stimuli in ("all", "fixed") if classes.fixed else ("all",):
-        smallest = [
-            task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed").smallest_class()
-            for tensor in tensors
-        ]
-        enough = [count for count in smallest if count >= inclusion.min_trials_per_class]
-        n_trials[stimuli] = measures.match_trials or min(enough, default=inclusion.min_trials_per_class)
-    return {"n_units": n_units, "n_trials": n_trials}
+from piriform.task import Draw, Task, draw_of, permutation_blocks, task_of
 
 
 def session_metrics(
@@ -91,14 +63,14 @@ def _stacks(
 ) -> dict[str, dict[str, Any]]:
     """Every wanted metric of one task: value, spread over draws, null, status."""
     smallest = task.smallest_class()
-    results: dict[str, dict[str, Any]] = {}
     if smallest < max(n_trials, measures.n_folds):
         needed = f"{max(n_trials, measures.n_folds)} trials of each class needed, the rarest has {smallest}"
         return {name: _row(np.empty((0, 1)), name, 0, needed) for name in measures.metrics}
-    order = permutations(
-        len(task.codes), measures.n_permutations, n_blocks=measures.n_permutation_blocks,
-        rng=rng_for(seed, "permutations", *names),
-    )  # fmt: skip
+    try:
+        blocks = permutation_blocks(task, measures)
+    except MeasureError as error:
+        return {name: _row(np.empty((0, 1)), name, 0, str(error)) for name in measures.metrics}
+    order = permutations(blocks, measures.n_permutations, rng=rng_for(seed, "permutations", *names))
     draws = (
         draw_of(task, order, measures, n_units, n_trials, rng_for(seed, "draw", *names, number))
         for number in range(n_draws)
@@ -118,11 +90,20 @@ def _stacks(
                 continue
             for name, value in found.items():
                 values.setdefault(name, []).append(value)
-    for name in sorted({*measures.metrics, *(n for n in values if n.startswith("generalization_probe_"))}):
-        if _wanted(name, measures):
-            stack = np.array(values.get(name, np.empty((0, 1))))
-            results[name] = _row(stack, name, taken, reasons.get(name, default))
-    return results
+    stacks = {name: np.array(values.get(name, np.empty((0, 1)))) for name in sorted({*measures.metrics, *values})}
+    rows = {
+        name: _row(stack, name, taken, reasons.get(name, default))
+        for name, stack in stacks.items()
+        if _wanted(name, measures)
+    }
+    family = {
+        name: (row["value"], stacks[name][:, 1:].mean(axis=0), metric_of(name).learning)
+        for name, row in rows.items()
+        if row["n_permutations"] == measures.n_permutations > 0
+    }
+    for name, p in learning_p(family).items():
+        rows[name]["p_max"] = p
+    return rows
 
 
 def _wanted(name: str, measures: Measures) -> bool:
@@ -136,7 +117,7 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
 
     The permutation b is the same labelling in every draw, so its mean over draws is one value of the null.
     """
-    empty = {"value": np.nan, "sd_draws": np.nan, "null_mean": np.nan, "null_sd": np.nan, "p": np.nan}
+    empty = dict.fromkeys(("value", "sd_draws", "null_mean", "null_sd", "p", "p_max"), np.nan)
     if not len(stack) or not np.isfinite(stack[:, 0]).all():
         reason = reason if not len(stack) else "undefined: no variance, or a class missing from a fold"
         return empty | {"n_trials": n_trials, "n_permutations": 0, "status": reason}
@@ -147,8 +128,7 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
         learning = metric_of(name).learning
         row |= {"null_mean": null.mean(), "null_sd": null.std(ddof=1) if len(null) > 1 else np.nan}
         if learning:
-            beyond = int((learning * null >= learning * value - 1e-12).sum())
-            row["p"] = (beyond + 1) / (len(null) + 1)
+            row["p"] = permutation_p(learning * value, learning * null)
     return row | {"n_trials": n_trials, "n_permutations": len(null), "status": "ok"}
 
 

@@ -19,6 +19,7 @@ TABLE_MEANINGS = {
     "behavior": "One row per session and class: accuracy with its interval, latency, plateau.",
     "metrics": "One row per session and metric; also as `metrics.parquet`.",
     "predictions": "One row per held-out trial: what the decoder said and what the animal did.",
+    "dynamics": "One row per session and pair of windows, trained in one and tested in the other.",
     "similarity": "One row per session and pair of trial types, for the similarity figure.",
     "scatter": "One row per trial, for the scatter figure.",
 }
@@ -88,6 +89,7 @@ _FILES = (
     ("`behavior.csv`", "behaviour per session and class"),
     ("`metrics.csv`, `metrics.parquet`", "every metric of every session"),
     ("`predictions.csv`", "the read-out of every held-out trial"),
+    ("`dynamics.csv`", "decoding over time, and from one time to another"),
     ("`similarity.csv`, `scatter.csv`", "what two of the figures draw"),
     ("`figures/*.png`, `figures/*.svg`", "the figures of the report"),
     ("`trials/{subject}.nc`", "trial tensors (NetCDF), one group per session: trial x unit x time"),

@@ -12,16 +12,26 @@ from piriform.errors import MeasureError
 OUT = -1
 
 
-def permutations(n_trials: int, n_permutations: int, *, n_blocks: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the identity and random permutations of trials within contiguous blocks of time.
+def time_blocks(n_trials: int, n_blocks: int) -> np.ndarray:
+    """Return contiguous blocks of (almost) equal size, at most one per trial.
+
+    Examples
+    --------
+    >>> time_blocks(5, 2).tolist()
+    [0, 0, 0, 1, 1]
+    """
+    return np.arange(n_trials) * min(n_blocks, n_trials) // max(n_trials, 1)
+
+
+def permutations(blocks: np.ndarray, n_permutations: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Return the identity and random permutations of trials within blocks.
 
     Permuting within blocks keeps slow drift, and the share of each class in each part of the
     session, out of the null distribution.
 
     Parameters
     ----------
-    n_trials : trials in order of time
-    n_blocks : contiguous blocks of (almost) equal size; at most ``n_trials``
+    blocks : (n_trials,) block of each trial, see :func:`time_blocks`
 
     Returns
     -------
@@ -29,12 +39,15 @@ def permutations(n_trials: int, n_permutations: int, *, n_blocks: int, rng: np.r
 
     Examples
     --------
-    >>> permutations(4, 1, n_blocks=4, rng=np.random.default_rng(0)).tolist()
+    >>> permutations(np.array([0, 1, 2, 3]), 1, rng=np.random.default_rng(0)).tolist()
     [[0, 1, 2, 3], [0, 1, 2, 3]]
     """
-    block = np.arange(n_trials) * min(n_blocks, n_trials) // max(n_trials, 1)
-    keys = rng.random((n_permutations, n_trials)) + block
-    return np.vstack([np.arange(n_trials), np.argsort(keys, axis=1)]).astype(np.intp)
+    codes = np.unique(blocks, return_inverse=True)[1]
+    shuffled = np.argsort(rng.random((n_permutations, len(codes))) + codes, axis=1)
+    order = np.empty((n_permutations + 1, len(codes)), dtype=np.intp)
+    order[0] = np.arange(len(codes))
+    order[1:, np.argsort(codes, kind="stable")] = shuffled
+    return order
 
 
 def chosen(labels: np.ndarray, n_per_class: int, *, rng: np.random.Generator) -> np.ndarray:

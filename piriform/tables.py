@@ -90,6 +90,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "null_mean": Column("number", "mean over label permutations"),
         "null_sd": Column("number", "SD over label permutations"),
         "p": _share("one-sided (b+1)/(m+1) towards learning"),
+        "p_max": _share("the same for the family of all metrics of this session, stimuli and matching (max statistic)"),
         "n_trials": Column("integer", "trials per draw, all classes together"),
         "n_units": Column("integer", "units per draw"),
         "n_draws": Column("integer", "random draws of units and trials"),
@@ -105,6 +106,25 @@ TABLES: dict[str, dict[str, Column]] = {
         "margin": Column("number", "held-out y f(x)/|w|, in SDs of the standardised units"),
         "predicted": Column("text", "the class the decoder reads out"),
         "animal_correct": _share("1 the animal was right, 0 wrong, empty unknown"),
+    },
+    "dynamics": {
+        **_WHO,
+        "train_time": Column("number", "centre of the window that the decoders were trained in, s from the event"),
+        "test_time": Column("number", "centre of the window of the held-out trials, s from the event"),
+        "accuracy": _share("balanced accuracy, mean over draws; empty where it could not be measured, see status"),
+        "margin": Column("number", "mean held-out y f(x)/|w|, in SDs of the units standardised at train_time"),
+        "null_mean": _share("mean accuracy over label permutations"),
+        "null_sd": Column("number", "SD of accuracy over label permutations"),
+        "p": _share("one-sided (b+1)/(m+1) of accuracy, for this row alone"),
+        "p_max": _share(
+            "the same against the largest accuracy of each permutation: over all windows where train_time is "
+            "test_time, over all pairs of windows elsewhere"
+        ),
+        "n_trials": Column("integer", "trials per draw, all classes together"),
+        "n_units": Column("integer", "units per draw"),
+        "n_draws": Column("integer", "random draws of units and trials"),
+        "n_permutations": Column("integer", "label permutations behind p"),
+        "status": Column("text", "`ok`, or why there is no value"),
     },
     "similarity": {
         **_WHO,

@@ -1,13 +1,15 @@
 """What do the decoders of one session see: which responses, which labels, which units and trials of a draw?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from piriform.config import Classes, Measures, Response
-from piriform.splits import OUT, blocked_folds, chosen, stimulus_groups
+from piriform.config import Classes, Inclusion, Measures, Response
+from piriform.errors import MeasureError
+from piriform.splits import OUT, blocked_folds, chosen, stimulus_groups, time_blocks
 from piriform.trials import window_mean
 
 
@@ -23,6 +25,7 @@ class Task:
         +1 target and -1 nontarget, or 0 .. n_classes-1 where every stimulus is a class.
     stimuli : (n_trials,) names
     rows : (n_trials,) positions of these trials in the tensor
+    blocks : (n_trials,) experimental block of each trial, NaN where there is none
     probes : (n_probes, n_units) array, with ``probe_categories`` and ``probe_times`` (0 .. 1 of the session)
     """
 
@@ -31,6 +34,7 @@ class Task:
     codes: np.ndarray
     stimuli: np.ndarray
     rows: np.ndarray
+    blocks: np.ndarray
     probes: np.ndarray
     probe_categories: np.ndarray
     probe_times: np.ndarray
@@ -51,6 +55,7 @@ class Task:
 class Draw:
     """Units and trials of one draw, under the true labels (row 0) and their permutations."""
 
+    units: np.ndarray
     responses: np.ndarray
     evoked: np.ndarray | None
     labels: np.ndarray
@@ -95,11 +100,56 @@ def task_of(tensor: xr.DataArray, *, response: Response, classes: Classes, fixed
         codes=codes[main].astype(np.int64),
         stimuli=tensor["stimulus"].values.astype(str)[main],
         rows=np.flatnonzero(main),
+        blocks=tensor["block"].values[main],
         probes=responses[probe],
         probe_categories=categories[probe],
         probe_times=np.flatnonzero(probe) / max(len(probe), 1),
         n_classes=len(np.unique(codes[main])),
     )
+
+
+def matched_counts(
+    tensors: Sequence[xr.DataArray],
+    *,
+    measures: Measures,
+    response: Response,
+    classes: Classes,
+    inclusion: Inclusion,
+) -> dict[str, Any]:
+    """Return the numbers of units and trials that all sessions of one subject can give.
+
+    Returns
+    -------
+    dict with ``n_units`` (the smallest session's, or the config's) and ``n_trials``: trials per class
+    for ``all`` stimuli and, where a session has enough of them, for the ``fixed`` ones
+    """
+    if not tensors:
+        return {"n_units": 0, "n_trials": {}}
+    n_units = measures.match_units or min(tensor.sizes["unit"] for tensor in tensors)
+    n_trials = {}
+    for stimuli in ("all", "fixed") if classes.fixed else ("all",):
+        smallest = [
+            task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed").smallest_class()
+            for tensor in tensors
+        ]
+        enough = [count for count in smallest if count >= inclusion.min_trials_per_class]
+        n_trials[stimuli] = measures.match_trials or min(enough, default=inclusion.min_trials_per_class)
+    return {"n_units": n_units, "n_trials": n_trials}
+
+
+def permutation_blocks(task: Task, measures: Measures) -> np.ndarray:
+    """Return the block of each trial within which labels are permuted.
+
+    Raises
+    ------
+    MeasureError
+        If experimental blocks are asked for and a trial has none.
+    """
+    if measures.permute_within == "block":
+        if np.isnan(task.blocks).any():
+            raise MeasureError("measures.permute_within is block, but trials have no block: map one with trials.block")
+        return task.blocks
+    return time_blocks(len(task.codes), 2 if measures.permute_within == "half" else measures.n_permutation_blocks)
 
 
 def draw_of(
@@ -121,6 +171,7 @@ def draw_of(
     if task.binary:
         groups[task.codes == -1] = stimulus_groups(task.stimuli[task.codes == -1], measures.n_folds)
     return Draw(
+        units=units,
         responses=task.responses[:, units],
         evoked=None if task.evoked is None else task.evoked[:, units],
         labels=labels,

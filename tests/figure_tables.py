@@ -24,7 +24,7 @@ def study(n_subjects: int = 3, n_days: int = 12, *, seed: int = 1) -> dict[str, 
             rows["predictions"] += _predictions(who, rng)
             rows["similarity"] += _similarity(who, rng)
             rows["scatter"] += _scatter(who, rng)
-    return {kind: check_table(pd.DataFrame(found), kind) for kind, found in rows.items()}
+    return {kind: _table(found, kind) for kind, found in rows.items()}
 
 
 def passive(n_subjects: int = 10) -> dict[str, pd.DataFrame]:
@@ -44,7 +44,7 @@ def passive(n_subjects: int = 10) -> dict[str, pd.DataFrame]:
             for a in names
             for b in names
         ]  # fmt: skip
-    filled = {kind: check_table(pd.DataFrame(found), kind) for kind, found in rows.items()}
+    filled = {kind: _table(found, kind) for kind, found in rows.items()}
     return {kind: filled.get(kind, empty_table(kind)) for kind in TABLES}
 
 
@@ -67,6 +67,11 @@ def verdict(subjects: str = "QRS") -> dict[str, Any]:
         "missing": [],
         "config_sha256": "ab" * 32,
     }  # fmt: skip
+
+
+def _table(rows: list[dict[str, Any]], kind: str) -> pd.DataFrame:
+    """A checked table; columns that the rows leave out are empty."""
+    return check_table(pd.DataFrame(rows).reindex(columns=list(TABLES[kind])), kind)
 
 
 def _session(who: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +106,15 @@ def _behavior(who: dict[str, Any], rng: np.random.Generator) -> list[dict[str, A
 
 def _metric(who: dict[str, Any], metric: str, value: float, *, null: float, **other: Any) -> dict[str, Any]:
     row = {"source": "neural", "metric": metric, "stimuli": "all", "matching": "matched", "value": value}
-    row |= {"sd_draws": 0.02, "null_mean": null, "null_sd": 0.02, "p": 0.01, "n_trials": 100, "n_units": 8}
+    row |= {
+        "sd_draws": 0.02,
+        "null_mean": null,
+        "null_sd": 0.02,
+        "p": 0.01,
+        "p_max": 0.05,
+        "n_trials": 100,
+        "n_units": 8,
+    }
     return who | row | {"n_draws": 20, "n_permutations": 100, "status": "ok"} | other
 
 

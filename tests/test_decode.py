@@ -19,7 +19,7 @@ def problem(rng, gap=1.0, n_trials=80, n_units=5, n_permutations=0):
     truth = rng.permutation(np.tile([1, -1], n_trials // 2))
     responses = rng.normal(size=(n_trials, n_units)) * [1, 2, 3, 4, 5][:n_units] + 7
     responses[:, 0] += gap * truth
-    labels = truth[permutations(n_trials, n_permutations, n_blocks=1, rng=rng)]
+    labels = truth[permutations(np.zeros(n_trials, int), n_permutations, rng=rng)]
     return responses, labels, blocked_folds(labels, 5)
 
 

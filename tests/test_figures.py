@@ -174,6 +174,15 @@ def test_scatter_points_are_the_trials(tables, ax):
     np.testing.assert_allclose(centre.get_offsets()[0], means.iloc[0])
 
 
+def test_very_many_points_become_pixels(tables, monkeypatch):
+    rasterized = {}
+    for most in (4000, 239):  # 2 subjects x 3 sessions x 40 trials are shown
+        monkeypatch.setattr(scatter, "MANY_POINTS", most)
+        figure = scatter.build(tables, verdict())
+        rasterized[most] = figure.axes[0].collections[0].get_rasterized()
+    assert rasterized == {4000: False, 239: True}
+
+
 def test_margin_lines_are_medians(tables, ax):
     table = rows_of(tables["predictions"], subject="Q")
     margins.draw_course(margins.quantiles(table), ax, colours=style.CLASS_COLOURS)

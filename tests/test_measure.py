@@ -4,8 +4,10 @@ import pytest
 from sessions import session_tensor
 
 from piriform.config import Classes, Inclusion, Measures, Response
-from piriform.measure import matched_counts, session_metrics
+from piriform.errors import MeasureError
+from piriform.measure import session_metrics
 from piriform.tables import METRICS, check_table
+from piriform.task import matched_counts, permutation_blocks, task_of
 
 RESPONSE = Response(window=(-0.2, 0.2), bin=0.1, response_window=(0.0, 0.2), baseline_window=(-0.2, 0.0))
 CLASSES = Classes(
@@ -101,6 +103,35 @@ def test_p_is_uniform_enough_under_the_null():
     share = (np.array(p) <= 0.2).mean(axis=0)
     # 120 sessions at .2: SE .037; 3.5 SE
     assert (np.abs(share - 0.2) < 0.13).all()
+
+
+def test_p_max_is_that_of_the_family_and_never_smaller_than_p(rng):
+    table = metrics(session_tensor(rng, gap=1.0)).loc["all", "matched"]
+    directed = table[table.p.notna()]
+    assert directed.p_max.notna().all()
+    assert (directed.p_max >= directed.p).mean() > 0.9  # on another scale a single tie may break the other way
+    assert table.p_max[["margin_soft", "participation_ratio"]].isna().all()
+
+
+@pytest.mark.parametrize("within", ["half", "block"])
+def test_labels_can_be_permuted_within_halves_or_experimental_blocks(rng, within):
+    measures = MEASURES.model_copy(update={"permute_within": within})
+    tensor = session_tensor(rng)
+    tensor = tensor.assign_coords(block=("trial", np.arange(tensor.sizes["trial"]) % 4 * 1.0))
+    task = task_of(tensor, response=RESPONSE, classes=CLASSES)
+    expected = np.arange(120) // 60 if within == "half" else np.arange(120) % 4
+    np.testing.assert_array_equal(permutation_blocks(task, measures), expected)
+    assert metrics(tensor, measures=measures).p.notna().any()
+
+
+def test_blocks_that_are_not_there_are_said_so(rng):
+    table = metrics(session_tensor(rng), measures=MEASURES.model_copy(update={"permute_within": "block"}))
+    assert set(table.status) == {
+        "measures.permute_within is block, but trials have no block: map one with trials.block"
+    }
+    task = task_of(session_tensor(rng), response=RESPONSE, classes=CLASSES)
+    with pytest.raises(MeasureError, match=r"trials have no block: map one with trials\.block"):
+        permutation_blocks(task, Measures(permute_within="block"))
 
 
 def test_every_stimulus_a_class(rng):

@@ -424,7 +424,7 @@ def test_a_memory_error_is_not_blamed_on_the_file(sound, monkeypatch):
     def full(*args):
         raise MemoryError
 
-    monkeypatch.setattr("piriform.nwb._check_version", full)
+    monkeypatch.setattr("piriform.nwb.files._check_version", full)
     with pytest.raises(MemoryError):
         read_header(sound)
 

@@ -2,29 +2,36 @@ import numpy as np
 import pytest
 
 from piriform.errors import MeasureError
-from piriform.splits import OUT, blocked_folds, chosen, half_folds, permutations, stimulus_groups
+from piriform.splits import OUT, blocked_folds, chosen, half_folds, permutations, stimulus_groups, time_blocks
 
 rng = np.random.default_rng(0)
 
 
-def test_permutations_stay_within_their_block_and_first_row_is_the_truth():
-    order = permutations(23, 50, n_blocks=4, rng=np.random.default_rng(1))
-    block = np.arange(23) * 4 // 23
+@pytest.mark.parametrize("blocks", [time_blocks(23, 4), np.arange(23) % 3])
+def test_permutations_stay_within_their_block_and_first_row_is_the_truth(blocks):
+    order = permutations(blocks, 50, rng=np.random.default_rng(1))
     np.testing.assert_array_equal(order[0], np.arange(23))
     np.testing.assert_array_equal(np.sort(order, axis=1), np.tile(np.arange(23), (51, 1)))
-    np.testing.assert_array_equal(block[order], np.tile(block, (51, 1)))
+    np.testing.assert_array_equal(blocks[order], np.tile(blocks, (51, 1)))
 
 
 def test_permutations_are_uniform_within_a_block():
-    order = permutations(3, 6000, n_blocks=1, rng=np.random.default_rng(2))[1:]
+    order = permutations(np.zeros(3, int), 6000, rng=np.random.default_rng(2))[1:]
     _, counts = np.unique(order, axis=0, return_counts=True)
     assert len(counts) == 6
     # each of 6 permutations has probability 1/6: SE sqrt(6000 * 5/36) = 28.9; 5 SE
     assert np.abs(counts - 1000).max() < 145
 
 
+def test_time_blocks_are_contiguous_and_even():
+    blocks = time_blocks(17, 5)
+    assert (np.diff(blocks) >= 0).all()
+    assert set(np.bincount(blocks)) == {3, 4}
+    assert time_blocks(3, 5).tolist() == [0, 1, 2]
+
+
 def test_chosen_takes_the_asked_number_of_each_class_in_every_labelling():
-    labels = np.where(rng.random((1, 60)) < 0.4, 1, -1)[:, permutations(60, 5, n_blocks=3, rng=rng)][0]
+    labels = np.where(rng.random((1, 60)) < 0.4, 1, -1)[:, permutations(time_blocks(60, 3), 5, rng=rng)][0]
     mask = chosen(labels, 12, rng=rng)
     assert ((mask & (labels == 1)).sum(axis=1) == 12).all()
     assert ((mask & (labels == -1)).sum(axis=1) == 12).all()

@@ -20,7 +20,7 @@ def metric_rows(slopes, *, metric=PRIMARY, stimuli="all", matching="matched", da
     ]
     filled = {"source": "neural", "metric": metric, "stimuli": stimuli, "matching": matching, "status": "ok"}
     counts = {"n_trials": 100, "n_units": 10, "n_draws": 20, "n_permutations": 100}
-    return pd.DataFrame(rows).assign(**filled, **counts, sd_draws=0.1, null_mean=0.0, null_sd=0.1, p=0.01)
+    return pd.DataFrame(rows).assign(**filled, **counts, sd_draws=0.1, null_mean=0.0, null_sd=0.1, p=0.01, p_max=0.05)
 
 
 def behavior_rows(slopes, *, days=range(1, 15), top=0.9, first=5, n_trials=200, plateau=5.0):

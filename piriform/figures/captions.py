@@ -35,7 +35,7 @@ CAPTIONS = {
         "Open circles: the primary metric on the fixed stimuli alone. Triangles: plateau days of behaviour; shaded: "
         "overtraining. With "
         "a single session per subject each dot is a session, its bar the SD over draws, and the grey bar the "
-        "permutations' mean plus and minus two SD."
+        "permutations' mean plus and minus two SD; the pooled population is all units of all sessions together."
     ),
     "decoding_vs_behavior": (
         "One point per session: decoding accuracy, and the primary metric, against behavioural accuracy. Colour: day "

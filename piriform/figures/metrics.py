@@ -57,6 +57,7 @@ def draw_sessions(table: pd.DataFrame, order: list[str], ax: Axes, *, null: floa
     """Draw one dot per subject with a single session: its value, its SD over draws, and its null."""
     rows = table.set_index("subject").reindex(order)
     heights = range(len(order))
+    ax.use_sticky_edges = False  # room beside the bars as beside the dots
     ax.barh(
         heights, 4 * rows["null_sd"], left=rows["null_mean"] - 2 * rows["null_sd"], height=0.55, color="#d5dae0", lw=0
     )
@@ -65,7 +66,8 @@ def draw_sessions(table: pd.DataFrame, order: list[str], ax: Axes, *, null: floa
     ax.scatter(rows["value"], heights, c=colours, s=16, zorder=3)
     style.mark_null(ax, null, vertical=True)
     ax.set_ylim(len(order) - 0.4, -0.6)
-    ax.set_yticks(list(heights), order)
+    units = rows["n_units"].map(lambda n: f", {n:.0f} units" if n == n else "")
+    ax.set_yticks(list(heights), [name + n_units for name, n_units in zip(order, units, strict=True)])
 
 
 def build(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> Figure:

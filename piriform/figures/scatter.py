@@ -9,7 +9,10 @@ from matplotlib.figure import Figure
 
 from piriform.figures import prepare, style
 
-NOTHING = "No population scatter: no session had trials and units enough for two axes."
+NOTHING = (
+    "No population scatter: its axes need units that are tracked over days, or a target and a nontarget class with "
+    "trials enough of both."
+)
 MANY_POINTS = 4000  # more than that and an SVG holds the points as pixels
 AXES = {"decoder": ("discriminant (SDs)", "other variance (SDs)"), "tracked units": ("PC 1 (SDs)", "PC 2 (SDs)")}
 
@@ -81,6 +84,7 @@ def build(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> Fig
     figure = style.new_figure(0.7 + min(9.0 / n_columns, 3.0) * n_rows + 0.3 * n_rows)
     axes = figure.subplots(n_rows, n_columns, squeeze=False)
     colours = style.class_colours(table["class"])
+    pixels = len(table.merge(chosen[["subject", "session"]])) > MANY_POINTS
     for ax in axes.flat:
         ax.set_visible(False)
     for index, subject in enumerate(subjects):
@@ -91,7 +95,7 @@ def build(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any]) -> Fig
             rows = own[own["session"] == spot["session"]]
             means = rows.groupby("class", sort=False)[["axis_1", "axis_2"]].mean()
             size = 9 if n_columns <= 3 else 5
-            draw(rows, means, ax, colours=colours, size=size, pixels=len(table) > MANY_POINTS)
+            draw(rows, means, ax, colours=colours, size=size, pixels=pixels)
             ax.set(**limits(own))
             _label(ax, f"day {spot['day']}", subject if spot["column"] == 0 else "", AXES[own["axes"].iloc[0]])
     style.legend_above(figure, _legend(table, colours))

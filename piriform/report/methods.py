@@ -38,11 +38,15 @@ def _responses(response: Any, trials: Mapping[str, Any]) -> str:
         return ""
     start, stop = response["response_window"]
     event = trials.get("align_to", "the event")
-    text = f"A unit's response is its mean activity from {start:g} s up to {stop:g} s after {event}"
+    text = f"A unit's response is its mean activity from {_seconds(start)} up to {_seconds(stop)} after {event}"
     if response.get("baseline_window"):
         start, stop = response["baseline_window"]
-        text += f"; its baseline, where one is subtracted, is the mean from {start:g} s up to {stop:g} s"
+        text += f"; its baseline, where one is subtracted, is the mean from {_seconds(start)} up to {_seconds(stop)}"
     return text + ". Each unit is standardised with the mean and the SD of the training trials."
+
+
+def _seconds(value: float) -> str:
+    return f"{value:g} s".replace("-", "−")
 
 
 def _classes(classes: Any) -> str:
@@ -58,10 +62,11 @@ def _classes(classes: Any) -> str:
 def _inclusion(inclusion: Any) -> str:
     if not inclusion:
         return ""
-    return (
-        f"A session needs {inclusion['min_units']} units and {inclusion['min_trials_per_class']} trials of each class; "
-        f"a unit needs a mean rate of {inclusion['min_rate']:g} spikes/s."
+    text = (
+        f"A session needs {inclusion['min_units']} units and {inclusion['min_trials_per_class']} trials of each class"
     )
+    rate = inclusion["min_rate"]
+    return text + (f"; a unit needs a mean rate of {rate:g} spikes/s." if rate else ".")
 
 
 def _phases(phases: Any) -> str:

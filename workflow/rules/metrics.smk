@@ -1,7 +1,7 @@
 # From trials to metrics.
 #
 # Reads:  trials/{subject}.nc, sessions.csv
-# Writes: parts/{metrics,predictions,similarity,scatter}_{subject}.csv, the same without {subject}, metrics.parquet
+# Writes: parts/{metrics,predictions,dynamics,similarity,scatter}_{subject}.csv, the same without {subject}, metrics.parquet
 
 
 rule measure:
@@ -26,12 +26,32 @@ rule measure:
         "../scripts/measure.py"
 
 
+rule dynamics:
+    """Decoding over time in every session of one subject."""
+    input:
+        trials=f"{OUT}/trials/{{subject}}.nc",
+        code=code("dynamics.py"),
+    output:
+        dynamics=f"{OUT}/parts/dynamics_{{subject}}.csv",
+    log:
+        f"{OUT}/logs/dynamics_{{subject}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/dynamics_{{subject}}.tsv"
+    params:
+        settings=pick(study, "seed", "response", "classes", "inclusion", "measures", "dynamics"),
+    message:
+        "Decode over time in the sessions of {wildcards.subject}"
+    script:
+        "../scripts/dynamics.py"
+
+
 rule collect_metrics:
     """The tables of all subjects; fails where no session could be analysed, and says why."""
     input:
         sessions=f"{OUT}/sessions.csv",
         metrics=of_subjects(f"{OUT}/parts/metrics_{{subject}}.csv"),
         predictions=of_subjects(f"{OUT}/parts/predictions_{{subject}}.csv"),
+        dynamics=of_subjects(f"{OUT}/parts/dynamics_{{subject}}.csv"),
         similarity=of_subjects(f"{OUT}/parts/similarity_{{subject}}.csv"),
         scatter=of_subjects(f"{OUT}/parts/scatter_{{subject}}.csv"),
         code=code("collect_metrics.py"),
@@ -39,6 +59,7 @@ rule collect_metrics:
         metrics=f"{OUT}/metrics.csv",
         parquet=f"{OUT}/metrics.parquet",
         predictions=f"{OUT}/predictions.csv",
+        dynamics=f"{OUT}/dynamics.csv",
         similarity=f"{OUT}/similarity.csv",
         scatter=f"{OUT}/scatter.csv",
     log:

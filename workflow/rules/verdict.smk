@@ -1,6 +1,6 @@
 # From tables to the verdict, the figures and the report.
 #
-# Reads:  metrics.csv, behavior.csv, sessions.csv, predictions.csv, similarity.csv, scatter.csv
+# Reads:  metrics.csv, behavior.csv, sessions.csv, predictions.csv, dynamics.csv, similarity.csv, scatter.csv
 # Writes: verdict.json, figures/*.{png,svg}, report.html
 
 
@@ -31,6 +31,7 @@ rule figures:
         behavior=f"{OUT}/behavior.csv",
         metrics=f"{OUT}/metrics.csv",
         predictions=f"{OUT}/predictions.csv",
+        dynamics=f"{OUT}/dynamics.csv",
         similarity=f"{OUT}/similarity.csv",
         scatter=f"{OUT}/scatter.csv",
         code=code("figures.py"),

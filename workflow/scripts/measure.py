@@ -3,9 +3,10 @@
 import pandas as pd
 
 from piriform.config import restore
-from piriform.measure import matched_counts, session_metrics
+from piriform.measure import session_metrics
 from piriform.provenance import job_log
 from piriform.tables import empty_table, save_table
+from piriform.task import matched_counts
 from piriform.trials import load_trials, session_names
 from piriform.views import predictions, scatter, similarity
 
