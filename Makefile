@@ -33,12 +33,10 @@ $(BIN)/python:
 
 $(STAMP): pyproject.toml requirements/constraints.txt | $(BIN)/python
 	@echo "== installing piriform and its packages into $(VENV) (once; some minutes without uv)"
-	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null; then \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements/constraints.txt -e '.[$(EXTRAS)]'; \
-	else \
-	  echo "== uv cannot be had, going on with pip"; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[$(EXTRAS)]'; \
-	fi
+	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements/constraints.txt -e '.[$(EXTRAS)]'; } || { \
+	  echo "== uv did not do it, going on with pip" && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt -e '.[$(EXTRAS)]'; }
 	@touch $@
 
 demo: $(STAMP)

@@ -217,7 +217,7 @@ def _tested(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Accuracy and margin at each of the times ``tests``: (n_labellings, n_tests) each."""
     norms = models.norms()
-    n_blocks = -(-len(norms) * len(tests) * folds.shape[1] // MOST_VALUES)
+    n_blocks = min(-(-len(norms) * len(tests) * folds.shape[1] // MOST_VALUES), len(tests))
     found = [_scores(models, norms, responses[times], labels, folds) for times in np.array_split(tests, n_blocks)]
     accuracy, margin = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
     return accuracy, margin

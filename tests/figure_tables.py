@@ -22,6 +22,7 @@ def study(n_subjects: int = 3, n_days: int = 12, *, seed: int = 1) -> dict[str, 
             rows["behavior"] += _behavior(who, rng)
             rows["metrics"] += _metrics(who, rng)
             rows["predictions"] += _predictions(who, rng)
+            rows["dynamics"] += _dynamics(who, rng)
             rows["similarity"] += _similarity(who, rng)
             rows["scatter"] += _scatter(who, rng)
     return {kind: _table(found, kind) for kind, found in rows.items()}
@@ -30,7 +31,7 @@ def study(n_subjects: int = 3, n_days: int = 12, *, seed: int = 1) -> dict[str, 
 def passive(n_subjects: int = 10) -> dict[str, pd.DataFrame]:
     """Tables of a study with one session per subject, many classes and no behaviour."""
     rng = np.random.default_rng(2)
-    rows: dict[str, list[dict[str, Any]]] = {"sessions": [], "metrics": [], "similarity": []}
+    rows: dict[str, list[dict[str, Any]]] = {"sessions": [], "metrics": [], "dynamics": [], "similarity": []}
     for number in range(1, n_subjects + 1):
         who = {"subject": f"rec-{number:02d}", "session": "ses-01", "day": 1, "phase": ""}
         rows["sessions"].append(_session(who))
@@ -38,6 +39,7 @@ def passive(n_subjects: int = 10) -> dict[str, pd.DataFrame]:
             missing = metric == "separation_dprime"
             row = _metric(who, metric, np.nan if missing else 0.14 + 0.02 * number, null=0.067)
             rows["metrics"].append(row | ({"status": "needs the classes target and nontarget"} if missing else {}))
+        rows["dynamics"] += [row | {"margin": np.nan} for row in _dynamics(who, rng) if _own_time(row)]
         names = [f"odour {index}" for index in range(15)]
         rows["similarity"] += [
             who | {"category_a": a, "category_b": b, "correlation": 0.6 if a == b else rng.uniform(0.1, 0.4), "n_pairs": 90}
@@ -149,6 +151,21 @@ def _predictions(who: dict[str, Any], rng: np.random.Generator) -> list[dict[str
         | {"margin": margin, "predicted": "target", "animal_correct": 1.0}
         for trial, margin in enumerate(margins)
     ]
+
+
+def _dynamics(who: dict[str, Any], rng: np.random.Generator) -> list[dict[str, Any]]:
+    rows = []
+    for train in (-0.1, 0.0, 0.1, 0.2):
+        for test in (-0.1, 0.0, 0.1, 0.2):
+            growth = 0.02 * who["day"] * (min(train, test) > 0) + rng.normal(scale=0.01)
+            row = {"train_time": train, "test_time": test, "accuracy": 0.5 + growth, "margin": 3 * growth}
+            row |= {"null_mean": np.nan, "null_sd": np.nan, "p": np.nan, "p_max": np.nan, "n_permutations": 0}
+            rows.append(who | row | {"n_trials": 100, "n_units": 8, "n_draws": 5, "status": "ok"})
+    return rows
+
+
+def _own_time(row: dict[str, Any]) -> bool:
+    return row["train_time"] == row["test_time"]
 
 
 def _similarity(who: dict[str, Any], rng: np.random.Generator) -> list[dict[str, Any]]:

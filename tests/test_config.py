@@ -61,6 +61,15 @@ def test_the_smallest_config_gets_its_defaults():
             with_(measures={"metrics": ["decoding_auc"]}),
             r"verdict.primary: separation_dprime is not among measures.metrics",
         ),
+        (
+            with_(dynamics={"window": 0.25}),
+            r"config: dynamics.window: 0.25 s is no multiple of response.bin, 0.1 s",
+        ),
+        (with_(dynamics={"step": 0.05}), r"dynamics.step: 0.05 s is no multiple of response.bin, 0.1 s"),
+        (
+            with_(dynamics={"window": 3.0}),
+            r"dynamics.window: 3 s is longer than response.window, which lasts 2.5 s",
+        ),
         (with_(simulate={}, convert={"format": "wang", "source": "x"}), r"a study comes from one of them"),
         (with_(simulate={}, data=["a.nwb"]), r"simulate and convert need a folder to write to"),
     ],
@@ -68,6 +77,14 @@ def test_the_smallest_config_gets_its_defaults():
 def test_a_senseless_config_is_refused_with_the_key_and_the_reason(values, says):
     with pytest.raises(ConfigError, match=says):
         parse_config(values)
+
+
+def test_windows_over_time_follow_the_bins():
+    assert parse_config(SMALLEST).dynamics.sizes(parse_config(SMALLEST).response) == (0.2, 0.1)
+    coarse = parse_config(
+        with_(response={"window": [-2, 4], "bin": 0.25, "response_window": [0, 2], "baseline_window": None})
+    )
+    assert coarse.dynamics.sizes(coarse.response) == (0.5, 0.25)
 
 
 def test_every_problem_is_named_at_once():

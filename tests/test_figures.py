@@ -20,6 +20,7 @@ from piriform.figures import (
     TITLES,
     behavior,
     draw_all,
+    dynamics,
     file_names,
     margins,
     metrics,
@@ -196,6 +197,61 @@ def test_margin_distributions_have_area_one_and_keep_what_lies_outside(ax):
     outline = ax.patches[0].get_xy()
     assert outline[:, 1].max() == pytest.approx(0.75)
     assert np.ptp(outline[:, 0]) == 2.0
+
+
+def test_courses_over_time_are_means_of_early_and_late_sessions(tables, ax):
+    figure = dynamics.build(tables, verdict())
+    accuracy, margin = figure.axes[:2]
+    own = tables["dynamics"][tables["dynamics"]["train_time"] == tables["dynamics"]["test_time"]]
+    for part, days in (("first", (7, 8, 9)), ("last", (10, 11, 12))):
+        means = own[own["day"].isin(days)].groupby(["subject", "test_time"])[["accuracy", "margin"]].mean()
+        for panel, value in ((accuracy, "accuracy"), (margin, "margin")):
+            expected = means[value].groupby("test_time").mean()
+            np.testing.assert_allclose(line(panel, part), np.column_stack([expected.index, expected]))
+    assert set(line(accuracy, "null")[:, 1]) == {0.5}
+    assert set(line(margin, "null")[:, 1]) == {0.0}
+    assert len(accuracy.lines) == 2 * (2 + 1) + 2  # two subjects and their mean, twice; chance; the event
+
+
+def test_matrices_over_time_are_early_late_and_their_difference(tables):
+    figure = dynamics.build(tables, verdict())
+    shown = {ax.get_title(loc="left"): ax.images[0].get_array() for ax in figure.axes if ax.images}
+    means = []
+    for days in ((7, 8, 9), (10, 11, 12)):
+        rows = rows_of(tables["dynamics"], train_time=0.1, test_time=0.2)
+        means.append(rows[rows["day"].isin(days)]["accuracy"].mean())
+    cells = [array[2, 3] for array in shown.values()]
+    np.testing.assert_allclose(cells, [*means, means[1] - means[0]])
+    assert list(shown) == ["first 3 overtraining sessions", "last 3 overtraining sessions", "last − first"]
+
+
+def test_a_subject_weighs_the_same_whatever_its_number_of_sessions():
+    rows = {"part": "last", "subject": list("QQR"), "train_time": 0.1, "test_time": 0.1, "accuracy": [0.5, 0.7, 1.0]}
+    table = pd.DataFrame(rows | {"margin": 0.0})
+    assert dynamics.matrix(table).to_numpy() == pytest.approx(0.8)
+    assert dynamics.courses(table)["accuracy"].tolist() == pytest.approx([0.6, 1.0])
+
+
+def test_many_classes_over_time_are_accuracies_alone_against_the_permutations_of_the_metrics():
+    figure = dynamics.build(passive(3), {})
+    (ax,) = figure.axes
+    assert line(ax, "null")[0, 1] == pytest.approx(0.067)
+    assert line(ax, "first")[:, 0].tolist() == [-0.1, 0.0, 0.1, 0.2]
+
+
+def test_the_pooled_population_is_no_subject_over_time():
+    tables = passive(3)
+    pooled = tables["dynamics"].head(4).assign(subject="pooled", accuracy=1.0)
+    drawn = dynamics.build(tables | {"dynamics": pd.concat([tables["dynamics"], pooled])}, {})
+    np.testing.assert_array_equal(line(drawn.axes[0], "first"), line(dynamics.build(tables, {}).axes[0], "first"))
+
+
+def test_one_window_and_one_session_over_time():
+    table = rows_of(study(1, 1)["dynamics"], train_time=0.1, test_time=0.1)
+    assert len(dynamics.build({"dynamics": table, "metrics": empty_table("metrics")}, {}).axes) == 2
+    whole = study(1, 1)["dynamics"]
+    figure = dynamics.build({"dynamics": whole, "metrics": empty_table("metrics")}, {})
+    assert next(ax.get_title(loc="left") for ax in figure.axes if ax.images) == "mean over sessions"
 
 
 def test_the_forest_shows_slopes_intervals_and_who_is_left_out(ax):

@@ -95,3 +95,12 @@ def test_names_of_the_catalog_are_where_it_looks():
     assert set(usage) == {"mandatory-flags", "software-stack-deployment", "report"}
     assert (ROOT / "config" / "README.md").is_file()
     assert (ROOT / "workflow" / "Snakefile").is_file()
+
+
+def test_a_cluster_run_has_the_settings_of_a_local_one():
+    local, slurm = (
+        yaml.safe_load((ROOT / "workflow" / "profiles" / name / "profile.yaml").read_text())
+        for name in ("default", "slurm")
+    )
+    assert local.items() <= slurm.items()
+    assert slurm["executor"] == "slurm"

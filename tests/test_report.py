@@ -267,3 +267,16 @@ def test_the_script_writes_the_page(tables, figures, html, tmp_path):
         save_table(pd.DataFrame(tables[kind]), kind, inputs[kind])
     script.main(inputs, {"report": tmp_path / "report.html"}, settings=CONFIG)
     assert (tmp_path / "report.html").read_text() == html
+
+
+def test_the_methods_say_how_decoding_over_time_was_done():
+    said = dict(methods(CONFIG, {}))["Over time"]
+    assert "windows of 0.2 s, one every 0.1 s, and tested on held-out trials in the same and in every other" in said
+    assert said.endswith("No label permutations: the null value is chance.")
+    other = {"n_permutations": 20, "temporal_generalization": False, "window": 0.5}
+    said = dict(methods(CONFIG | {"dynamics": CONFIG["dynamics"] | other}, {}))["Over time"]
+    assert said == (
+        "The decoder is also trained in windows of 0.5 s, one every 0.1 s; each value is the mean over 3 random draws. "
+        "20 permutations of the labels."
+    )
+    assert "Over time" not in dict(methods(CONFIG | {"dynamics": {"enabled": False}}, {}))

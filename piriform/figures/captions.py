@@ -10,6 +10,7 @@ TITLES = {
     "similarity": "Similarity of population responses, early and late",
     "scatter": "Population responses on fixed axes",
     "margins": "Distances to the decision boundary",
+    "dynamics": "Decoding over time, early and late",
     "verdict": "Slopes behind the verdict",
 }
 
@@ -66,6 +67,16 @@ CAPTIONS = {
         "and last session where there is no overtraining). Dashed: the boundary; without information about the classes "
         "the distances would lie evenly around it. The outermost bins hold all trials beyond them."
     ),
+    "dynamics": (
+        "Decoders trained in a sliding window and tested on held-out trials, with the same numbers of units and of trials "
+        "in all sessions of a subject. Top: accuracy, and mean held-out distance to the boundary, tested in the window "
+        "that the decoder was trained in, in the first and in the last sessions of overtraining (the first and last "
+        "session where there is no overtraining). Thin lines: subjects; thick: mean over subjects, band: plus and minus "
+        "one standard error. Dashed: the value when activity carries no information about the classes. Below: accuracy "
+        "of decoders trained at one time (up) and tested at another (across), mean over subjects, and the change; white is "
+        "chance. A code that stays the same fills a square, one that changes fills the diagonal (dotted) alone. Windows "
+        "that overlap share bins. Before the event chance is what one expects."
+    ),
     "verdict": (
         "Slope over the overtraining window of behaviour and of the primary metric (all stimuli; fixed stimuli where a "
         "study has them): each subject and the group, with confidence intervals. Dashed: no change. Shaded: the slopes "
@@ -80,5 +91,6 @@ ALT_TEXTS = {
     "similarity": "Matrices of correlations between trial types for early and late sessions of each subject.",
     "scatter": "Scatter plots of trials in two dimensions for the first, middle and last session of each subject.",
     "margins": "Held-out distances to the decision boundary over days, and their early and late distributions.",
+    "dynamics": "Decoding accuracy and margin over the time of a trial, and matrices of time trained against time tested.",
     "verdict": "Forest plot of slopes per subject and for the group, for behaviour and for the primary metric.",
 }

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from piriform.config import Dynamics, Response
+
 SOLVERS = {
     "svm": "A linear support vector machine (squared hinge loss, L2 penalty)",
     "logistic": "Logistic regression (L2 penalty)",
@@ -27,6 +29,7 @@ def methods(config: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[tuple
         ("Decoder", _decoder(config.get("measures"))),
         ("Matching", _matching(config.get("measures"))),
         ("Null", _null(config.get("measures"))),
+        ("Over time", _dynamics(config.get("dynamics"), config.get("response"))),
         ("Verdict", _verdict(config.get("verdict"), verdict)),
         ("Randomness", _seed(config.get("seed"))),
     ]
@@ -122,6 +125,19 @@ def _null(measures: Any) -> str:
     return (
         f"{measures['n_permutations']} permutations of the labels within {measures['n_permutation_blocks']} blocks of time; "
         "p = (b + 1)/(m + 1), where b of m permutations reach the value."
+    )
+
+
+def _dynamics(dynamics: Any, response: Any) -> str:
+    if not dynamics or not response or not dynamics["enabled"]:
+        return ""
+    width, step = Dynamics(**dynamics).sizes(Response(**response))
+    text = f"The decoder is also trained in windows of {width:g} s, one every {step:g} s"
+    if dynamics["temporal_generalization"]:
+        text += ", and tested on held-out trials in the same and in every other window"
+    nulls = dynamics["n_permutations"]
+    return f"{text}; each value is the mean over {dynamics['n_draws']} random draws. " + (
+        f"{nulls} permutations of the labels." if nulls else "No label permutations: the null value is chance."
     )
 
 

@@ -48,7 +48,7 @@ def test_a_finished_study_has_every_result(finished):
         pd.read_parquet(out / "metrics.parquet"), load_table(out / "metrics.csv", "metrics"), check_dtype=False
     )
     rules = {path.stem.partition("_")[0] for path in (out / "logs").iterdir()}
-    assert rules == {"simulate", "index", "align", "measure", "collect", "verdict", "figures", "report"}
+    assert rules == {"simulate", "index", "align", "measure", "dynamics", "collect", "verdict", "figures", "report"}
     assert {path.stem for path in (out / "benchmarks").iterdir()} == {path.stem for path in (out / "logs").iterdir()}
 
 
@@ -69,7 +69,11 @@ def test_the_default_config_is_the_demo_and_another_one_is_not_merged_into_it(fi
         ("progress.py", {"verdict": 1} | LAST),
         ("figures/style.py", LAST),
         ("geometry.py", {"measure": 2, "collect_metrics": 1, "verdict": 1} | LAST),
-        ("align.py", {"align": 2, "measure": 2, "collect_sessions": 1, "collect_metrics": 1, "verdict": 1} | LAST),
+        ("dynamics.py", {"dynamics": 2, "collect_metrics": 1, "verdict": 1} | LAST),
+        (
+            "align.py",
+            {"align": 2, "measure": 2, "dynamics": 2, "collect_sessions": 1, "collect_metrics": 1, "verdict": 1} | LAST,
+        ),
         ("simulate/task.py", None),
     ],
 )
@@ -93,7 +97,13 @@ def test_a_changed_setting_reruns_what_uses_it(finished):
     changed.write_text(config.replace("min_sessions: 3", "min_sessions: 4"))
     assert finished.planned("--configfile", changed) == {"verdict": 1} | LAST
     changed.write_text(config.replace("n_draws: 2", "n_draws: 3"))
-    assert set(finished.planned("--configfile", changed)) == {"measure", "collect_metrics", "verdict", *LAST}
+    assert set(finished.planned("--configfile", changed)) == {
+        "measure",
+        "dynamics",
+        "collect_metrics",
+        "verdict",
+        *LAST,
+    }
 
 
 def test_an_unknown_key_is_refused_in_one_line(finished):
