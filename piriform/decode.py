@@ -47,10 +47,10 @@ def heldout_scores(
     solver, C, shrinkage : see :func:`piriform.solvers.fit`
     """
     held = solvers.heldout(responses, labels, folds, solver=solver, C=C, shrinkage=shrinkage)
-    norms = np.take_along_axis(held.norms, np.where(folds == OUT, 0, folds), axis=1)
-    distance = np.divide(held.decision, norms, out=np.zeros_like(held.decision), where=norms > 0)
-    part = folds != OUT
-    return Scores(np.where(part, held.decision, np.nan), np.where(part, distance, np.nan), labels, folds)
+    norms = np.take_along_axis(held.norms, folds, axis=1)  # fold -1 takes the last one: its decision is NaN
+    if not norms.all():
+        norms[norms == 0] = np.inf  # a decoder without weights knows no distance
+    return Scores(held.decision, held.decision / norms, labels, folds)
 
 
 def balanced_accuracy(decision: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -93,10 +93,10 @@ def auc(decision: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarr
     """
     wins, pairs = np.zeros(len(decision)), np.zeros(len(decision))
     for fold in range(folds.max() + 1):
-        positive = _gathered(decision, (labels == 1) & (folds == fold))[:, :, None]
-        negative = _gathered(decision, (labels == -1) & (folds == fold))[:, None, :]
-        wins += (positive > negative).sum(axis=(1, 2)) + 0.5 * (positive == negative).sum(axis=(1, 2))
-        pairs += (~np.isnan(positive) & ~np.isnan(negative)).sum(axis=(1, 2))
+        positive, n_positive = _gathered(decision, (labels == 1) & (folds == fold))
+        negative, n_negative = _gathered(decision, (labels == -1) & (folds == fold))
+        wins += _wins(positive, negative)
+        pairs += n_positive * n_negative
     return np.divide(wins, pairs, out=np.full(len(wins), np.nan), where=pairs > 0)
 
 
@@ -134,9 +134,18 @@ def _row_mean(values: np.ndarray, member: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
 
 
-def _gathered(values: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """The members of each row, left-aligned and padded with NaN: (n_labellings, largest count)."""
-    width = int(member.sum(axis=1).max(initial=0))
-    order = np.argsort(~member, axis=1, kind="stable")[:, :width]
-    picked = np.take_along_axis(np.where(member, values, np.nan), order, axis=1)
-    return picked
+def _gathered(values: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The members of each row, left-aligned and padded with NaN, and their number."""
+    member = member & ~np.isnan(values)
+    counts = member.sum(axis=1)
+    picked = np.full((len(values), counts.max(initial=0)), np.nan)
+    picked[np.arange(picked.shape[1]) < counts[:, None]] = values[member]
+    return picked, counts
+
+
+def _wins(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """Pairs per row in which the positive is larger, ties counting one half."""
+    wins = np.zeros(len(positive))
+    for column in positive.T:
+        wins += (column[:, None] > negative).sum(axis=1) + 0.5 * (column[:, None] == negative).sum(axis=1)
+    return wins

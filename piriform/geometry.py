@@ -1,9 +1,10 @@
 """How are the classes arranged in the space of the population: how far apart, along what, in how many dimensions?"""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from piriform.splits import OUT
-
 
 #: Elements of all outer products of trials beyond which each labelling is summed on its own.
 LARGE = 20_000_000
@@ -31,20 +32,19 @@ def dprime(distance: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.nd
     >>> round(float(dprime(x, np.array([[1, 1, -1, -1]]), np.zeros((1, 4), int))[0]), 3)
     2.828
     """
-    gaps, squares, freedom = [], np.zeros(len(distance)), np.zeros(len(distance))
-    for fold in range(folds.max() + 1):
-        means = []
-        for code in (1, -1):
-            member = (labels == code) & (folds == fold)
-            count = member.sum(axis=1)
-            values = np.where(member, distance, 0.0)
-            mean = np.divide(values.sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
-            squares += np.where(member, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
-            freedom += count - 1
-            means.append(mean)
-        gaps.append(means[0] - means[1])
-    variance = np.divide(squares, freedom, out=np.zeros_like(squares), where=freedom > 0)
-    return np.divide(np.mean(gaps, axis=0), np.sqrt(variance), out=np.full(len(gaps[0]), np.nan), where=variance > 0)
+    n_labellings, n_folds = len(labels), int(folds.max()) + 1
+    part = folds != OUT
+    # one cell per labelling, fold and class; class +1 first
+    cell = ((np.arange(n_labellings)[:, None] * n_folds + folds) * 2 + (labels < 0))[part]
+    values, n_cells = distance[part], n_labellings * n_folds * 2
+    count = np.bincount(cell, minlength=n_cells)
+    total = np.bincount(cell, weights=values, minlength=n_cells)
+    mean = np.divide(total, count, out=np.full(n_cells, np.nan), where=count > 0)
+    squares = np.bincount(cell, weights=(values - mean[cell]) ** 2, minlength=n_cells)
+    squares, freedom = (x.reshape(n_labellings, -1).sum(axis=1) for x in (squares, count - 1))
+    gap = -np.diff(mean.reshape(n_labellings, n_folds, 2), axis=2).mean(axis=(1, 2))
+    variance = np.divide(squares, freedom, out=np.zeros(n_labellings), where=freedom > 0)
+    return np.divide(gap, np.sqrt(variance), out=np.full(n_labellings, np.nan), where=variance > 0)
 
 
 def crossnobis(
@@ -78,18 +78,33 @@ def _crossnobis(
 ) -> np.ndarray:
     n_folds, n_units = int(folds.max()) + 1, responses.shape[1]
     centred = responses - responses.mean(axis=0)
-    classes = np.arange(n_classes)[:, None, None] == codes  # (n_classes, n_labellings, n_trials)
+    sums, counts = fold_sums(centred, codes, folds, range(n_classes))
+    train_sums, train_counts = sums.sum(axis=0) - sums, counts.sum(axis=0) - counts
     total = np.zeros(len(codes))
     for fold in range(n_folds):
-        test, train = classes & (folds == fold), classes & (folds != fold) & (folds != OUT)
-        delta_test, delta_train = (_centred_means(part, centred)[0] for part in (test, train))
-        means, counts = _centred_means(train, centred)[1:]
-        second = _second_moments(train.any(axis=0), centred)
-        scatter = second - np.einsum("cl,cli,clj->lij", counts, means, means)
-        covariance = scatter / (counts.sum(axis=0) - n_classes)[:, None, None]
+        delta_test = _centred_means(sums[fold], counts[fold])[0]
+        delta_train, means = _centred_means(train_sums[fold], train_counts[fold])
+        second = _second_moments((folds != fold) & (folds != OUT), centred)
+        scatter = second - np.einsum("cli,clj->lij", train_sums[fold], means)
+        covariance = scatter / (train_counts[fold].sum(axis=0) - n_classes)[:, None, None]
         precision_delta = np.linalg.solve(_shrunk(covariance, shrinkage), delta_train.transpose(1, 2, 0))
         total += np.einsum("cli,lic->l", delta_test, precision_delta)
     return 2 / (n_classes - 1) * total / n_folds / n_units
+
+
+def fold_sums(
+    responses: np.ndarray, codes: np.ndarray, folds: np.ndarray, classes: Iterable[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of the trials of each fold and class, and how many there are.
+
+    Returns
+    -------
+    sums : (n_folds, n_classes, n_labellings, n_units) array
+    counts : (n_folds, n_classes, n_labellings) array
+    """
+    member = [[(folds == fold) & (codes == code) for code in classes] for fold in range(int(folds.max()) + 1)]
+    sums = [[one.astype(float) @ responses for one in row] for row in member]
+    return np.array(sums), np.array([[one.sum(axis=1) for one in row] for row in member], dtype=float)
 
 
 def _second_moments(member: np.ndarray, responses: np.ndarray) -> np.ndarray:
@@ -101,11 +116,10 @@ def _second_moments(member: np.ndarray, responses: np.ndarray) -> np.ndarray:
     return (member.astype(float) @ outer).reshape(-1, n_units, n_units)
 
 
-def _centred_means(member: np.ndarray, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Class means minus their mean over classes; class means; trials per class."""
-    counts = member.sum(axis=2)
-    means = member.astype(float) @ responses / counts[..., None]
-    return means - means.mean(axis=0), means, counts
+def _centred_means(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Class means minus their mean over classes, and class means: (n_classes, n_labellings, n_units)."""
+    means = sums / counts[..., None]
+    return means - means.mean(axis=0), means
 
 
 def _shrunk(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
@@ -134,8 +148,8 @@ def similarity_dot(responses: np.ndarray, labels: np.ndarray, taking_part: np.nd
     -------
     (n_labellings,) array, squared SDs
     """
-    mean, sd, means = _zscored_means(responses, labels, taking_part)
-    first, second = ((class_mean - mean) / sd for class_mean in means)
+    mean, sd = _moments(responses, taking_part)
+    first, second = ((class_mean - mean) / sd for class_mean in _class_means(responses, labels, taking_part))
     return (first * second).sum(axis=1)
 
 
@@ -150,13 +164,13 @@ def similarity_dot_cv(responses: np.ndarray, labels: np.ndarray, folds: np.ndarr
     -------
     (n_labellings,) array, squared SDs
     """
-    _, sd, _ = _zscored_means(responses, labels, folds != OUT)
-    total = np.zeros(len(labels))
-    for fold in range(int(folds.max()) + 1):
-        inside, outside = folds == fold, (folds != fold) & (folds != OUT)
-        first, second = (np.subtract(*_zscored_means(responses, labels, part)[2]) / sd for part in (inside, outside))
-        total += -0.25 * (first * second).sum(axis=1)
-    return total / (folds.max() + 1)
+    _, sd = _moments(responses, folds != OUT)
+    sums, counts = fold_sums(responses - responses.mean(axis=0), labels, folds, (1, -1))
+    inside, outside = (
+        np.subtract(*np.moveaxis(total / number[..., None], 1, 0)) / sd
+        for total, number in ((sums, counts), (sums.sum(axis=0) - sums, counts.sum(axis=0) - counts))
+    )
+    return -0.25 * (inside * outside).sum(axis=2).mean(axis=0)
 
 
 def similarity_cosine(evoked: np.ndarray, labels: np.ndarray, taking_part: np.ndarray) -> np.ndarray:
@@ -173,8 +187,8 @@ def similarity_cosine(evoked: np.ndarray, labels: np.ndarray, taking_part: np.nd
     -------
     (n_labellings,) array in [-1, 1]; NaN where a mean vector is 0
     """
-    _, sd, means = _zscored_means(evoked, labels, taking_part)
-    first, second = (class_mean / sd for class_mean in means)
+    _, sd = _moments(evoked, taking_part)
+    first, second = (class_mean / sd for class_mean in _class_means(evoked, labels, taking_part))
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return np.divide((first * second).sum(axis=1), norms, out=np.full(len(norms), np.nan), where=norms > 0)
 
@@ -225,17 +239,17 @@ def category_similarity(responses: np.ndarray, categories: np.ndarray) -> tuple[
     return [str(name) for name in names], np.clip(correlation, -1, 1), pairs.astype(int)
 
 
-def _zscored_means(
-    responses: np.ndarray, labels: np.ndarray, taking_part: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Per labelling: mean and SD of each unit over the trials that take part, and the two class means."""
+def _moments(responses: np.ndarray, taking_part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and SD of each unit over the trials that take part, per labelling; SD inf without variance."""
     part = taking_part.astype(float)
     count = part.sum(axis=1, keepdims=True)
     centre = responses.mean(axis=0)
-    shifted = responses - centre
-    mean = part @ shifted / count
-    variance = part @ shifted**2 / count - mean**2
-    sd = np.sqrt(np.where(variance > 1e-12, variance, np.inf))
-    classes = [(part * (labels == code)) for code in (1, -1)]
-    means = [member @ shifted / member.sum(axis=1, keepdims=True) + centre for member in classes]
-    return mean + centre, sd, (means[0], means[1])
+    mean = part @ (responses - centre) / count
+    variance = part @ (responses - centre) ** 2 / count - mean**2
+    return mean + centre, np.sqrt(np.where(variance > 1e-12, variance, np.inf))
+
+
+def _class_means(responses: np.ndarray, labels: np.ndarray, taking_part: np.ndarray) -> list[np.ndarray]:
+    """Means of class +1 and of class -1 over the trials that take part, per labelling."""
+    classes = [(taking_part & (labels == code)).astype(float) for code in (1, -1)]
+    return [member @ responses / member.sum(axis=1, keepdims=True) for member in classes]

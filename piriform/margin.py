@@ -27,9 +27,10 @@ def heldout_margin(distance: np.ndarray, labels: np.ndarray) -> np.ndarray:
     >>> heldout_margin(np.array([[1.0, 3.0, -2.0]]), np.array([[1, 1, -1]])).tolist()
     [2.0]
     """
-    signed = distance * labels
-    per_class = [np.nanmean(np.where(labels == code, signed, np.nan), axis=1) for code in (1, -1)]
-    return np.mean(per_class, axis=0)
+    part = ~np.isnan(distance)
+    known = np.where(part, distance, 0.0)
+    means = [code * (known * (labels == code)).sum(axis=1) / (part & (labels == code)).sum(axis=1) for code in (1, -1)]
+    return np.mean(means, axis=0)
 
 
 def heldout_margin_quantile(distance: np.ndarray, labels: np.ndarray, quantile: float) -> np.ndarray:

@@ -96,12 +96,12 @@ def _stacks(
         for name, stack in stacks.items()
         if _wanted(name, measures)
     }
-    family = {
+    measured = {
         name: (row["value"], stacks[name][:, 1:].mean(axis=0), metric_of(name).learning)
         for name, row in rows.items()
         if row["n_permutations"] == measures.n_permutations > 0
     }
-    for name, p in learning_p(family).items():
+    for name, p in learning_p(measured).items():
         rows[name]["p_max"] = p
     return rows
 

@@ -178,7 +178,9 @@ def redraw(results: str | Path) -> Path:
 
 
 def closing_lines(out: str | Path) -> str:
-    """Return the verdict in one line and the report's path in another."""
+    """Return the verdict in one line and the report's path in another; nothing if only a part was run."""
+    if not (Path(out) / "verdict.json").exists():
+        return ""
     verdict = read_verdict(out)
     report = os.path.relpath(Path(out) / "report.html")
     return f"verdict: {verdict['verdict']}. {verdict['sentence']}\nreport:  {report}"

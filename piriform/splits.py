@@ -87,7 +87,7 @@ def blocked_folds(labels: np.ndarray, n_folds: int, *, taking_part: np.ndarray |
 
     Parameters
     ----------
-    labels : (n_labellings, n_trials) class codes, trials in order of time
+    labels : (n_labellings, n_trials) class codes, trials in order of time; all rows hold the same classes
     taking_part : (n_labellings, n_trials) bool, optional; the others get fold -1
 
     Returns
@@ -107,10 +107,10 @@ def blocked_folds(labels: np.ndarray, n_folds: int, *, taking_part: np.ndarray |
     labels = np.atleast_2d(labels)
     part = np.ones(labels.shape, dtype=bool) if taking_part is None else taking_part
     folds = np.full(labels.shape, OUT, dtype=np.int64)
-    for code in np.unique(labels):
+    for code in np.unique(labels[0]):
         member = (labels == code) & part
         count = member.sum(axis=1, keepdims=True)
-        if (count[count > 0] < n_folds).any() or not count.all():
+        if (count < n_folds).any():
             raise MeasureError(f"{n_folds} folds need {n_folds} trials of each class; class {code} has {count.min()}")
         rank = np.cumsum(member, axis=1) - 1
         folds = np.where(member, rank * n_folds // count, folds)
