@@ -8,8 +8,10 @@ from piriform.errors import MeasureError
 FLOOR = 1e-10
 
 
-def discriminant(Z, codes, n_classes, shrinkage):
-    """Weights (n_classes, n_units) and intercepts of the linear scores under equal priors."""
+def discriminant(
+    Z: np.ndarray, codes: np.ndarray, n_classes: int, shrinkage: float | str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights (n_classes, n_units) and intercepts of the linear scores under equal priors."""
     means = np.stack([Z[codes == code].mean(axis=0) for code in range(n_classes)])
     residuals = Z - means[codes]
     dof = max(len(Z) - n_classes, 1)
@@ -31,8 +33,8 @@ def discriminant(Z, codes, n_classes, shrinkage):
     return weights, -0.5 * np.einsum("cu,cu->c", weights, means)
 
 
-def ledoit_wolf(residuals):
-    """Shrinkage towards the mean variance (Ledoit & Wolf 2004), residuals centred."""
+def ledoit_wolf(residuals: np.ndarray) -> float:
+    """Return the shrinkage towards the mean variance (Ledoit & Wolf 2004), residuals centred."""
     residuals = residuals[:, (residuals != 0).any(axis=0)]
     n, d = residuals.shape
     S = residuals.T @ residuals / n

@@ -1,106 +1,230 @@
 """Which linear classifiers fit a stack of problems that share trials?"""
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from piriform.errors import MeasureError
+from piriform.solvers import batch
 from piriform.solvers.checks import (
-    check_training, checked_folds, checked_responses, checked_rows, checked_settings, paired_rows,
+    check_training,
+    checked_folds,
+    checked_responses,
+    checked_rows,
+    checked_settings,
+    paired_rows,
 )
-from piriform.solvers.discriminant import discriminant
-from piriform.solvers.hinge import hinge_minimum
-from piriform.solvers.logistic import logistic_minimum
 from piriform.solvers.models import HeldOut, LinearModels
-from piriform.solvers.newton import piecewise_minimum
+from piriform.solvers.single import class_scores, single_models
+from piriform.solvers.stack import Shared, Stack, fits_together, problems_at_once, shared_trials
 
 
-def fit(X, labels, train, *, solver="svm", C=1.0, shrinkage=0.2, standardize=True, class_weight=None,
-        penalize_intercept=None, tol=1e-10) -> LinearModels:
+@dataclass(frozen=True)
+class Settings:
+    """What is fitted.
+
+    Attributes
+    ----------
+    solver : svm (squared hinge, as LinearSVC), hinge (as SVC(kernel="linear")), logistic, or lda
+    C : inverse L2 penalty of the first three, as in scikit-learn
+    shrinkage : weight of the covariance's diagonal in lda, or "ledoit-wolf"
+    penalize_intercept : None: as the scikit-learn class does (LinearSVC does, the others do not)
+    tol : largest gradient at which an iteration may end, relative to its terms
+    """
+
+    solver: str = "svm"
+    C: float = 1.0
+    shrinkage: float | str = 0.2
+    standardize: bool = True
+    class_weight: str | None = None
+    penalize_intercept: bool | None = None
+    tol: float = 1e-10
+
+    def __post_init__(self) -> None:
+        checked_settings(self.solver, self.C, self.shrinkage, self.class_weight, self.tol)
+
+    @property
+    def batched(self) -> bool:
+        """Whether many problems can be solved at once."""
+        usual = self.standardize and self.class_weight is None and self.penalize_intercept is None
+        return usual and self.solver != "hinge" and not isinstance(self.shrinkage, str)
+
+
+def fit(
+    X: np.ndarray,
+    labels: np.ndarray,
+    train: np.ndarray,
+    *,
+    solver: str = "svm",
+    C: float = 1.0,
+    shrinkage: float | str = 0.2,
+    standardize: bool = True,
+    class_weight: str | None = None,
+    penalize_intercept: bool | None = None,
+    tol: float = 1e-10,
+) -> LinearModels:
+    """Return the exact minimiser of every problem of a stack.
+
+    Units are standardised by the training trials of their problem; a unit that does not vary there is
+    dropped from it and counted.
+
+    Parameters
+    ----------
+    X : (n_trials, n_units) array
+    labels : (n_problems, n_trials) or (n_trials,) array of +1 and -1
+    train : (n_problems, n_trials) or (n_trials,) bool array, the training trials
+    solver, C, shrinkage, standardize, class_weight, penalize_intercept, tol : see :class:`Settings`
+
+    Raises
+    ------
+    MeasureError
+        If an array has the wrong shape or a value that is not finite, a training set lacks a class or
+        holds no unit that varies, or a setting is out of range.
+    """
+    settings = Settings(solver, C, shrinkage, standardize, class_weight, penalize_intercept, tol)
     X = checked_responses(X)
-    checked_settings(solver, C, shrinkage, class_weight, tol)
     train = checked_rows(train, len(X), name="train").astype(bool)
     labels, train = paired_rows(checked_rows(labels, len(X), name="labels"), train, names=("labels", "train"))
     check_training(labels, train, where="problem {}")
-    rows = [
-        _one(X[t], y[t].astype(np.float64), solver, C, shrinkage, standardize, class_weight, penalize_intercept, tol, f"problem {p}")
-        for p, (y, t) in enumerate(zip(labels, train, strict=True))
+    if not (settings.batched and fits_together(X)):
+        return single_models(X, labels, train, settings)
+    shared = shared_trials(X)
+    parts = [
+        _models(shared, stack, *_solved(stack, settings), first)
+        for first, stack in _stacks(shared, labels, train, X.shape[1])
     ]
-    return LinearModels(*(np.stack(column) for column in zip(*rows, strict=True)))
+    return LinearModels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def heldout(X, labels, folds, **settings: Any) -> HeldOut:
+def heldout(
+    X: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    *,
+    solver: str = "svm",
+    C: float = 1.0,
+    shrinkage: float | str = 0.2,
+    standardize: bool = True,
+    class_weight: str | None = None,
+    penalize_intercept: bool | None = None,
+    tol: float = 1e-10,
+) -> HeldOut:
+    """Return the decision value of every trial under the model trained on the other folds.
+
+    Parameters
+    ----------
+    X : (n_trials, n_units) array
+    labels : (n_labellings, n_trials) or (n_trials,) array of +1 and -1
+    folds : (n_labellings, n_trials) or (n_trials,) int array of 0 .. n_folds-1, or -1: takes no part
+    solver, C, shrinkage, standardize, class_weight, penalize_intercept, tol : see :class:`Settings`
+
+    Raises
+    ------
+    MeasureError
+        As :func:`fit`, and if a fold is empty in a labelling.
+    """
+    settings = Settings(solver, C, shrinkage, standardize, class_weight, penalize_intercept, tol)
     X = checked_responses(X)
-    labels, folds = paired_rows(checked_rows(labels, len(X), name="labels"), checked_rows(folds, len(X), name="folds"), names=("labels", "folds"))
+    labels, folds = paired_rows(
+        checked_rows(labels, len(X), name="labels"),
+        checked_rows(folds, len(X), name="folds"),
+        names=("labels", "folds"),
+    )
     folds, n_folds = checked_folds(folds)
     decision = np.full(labels.shape, np.nan)
-    norms, dropped, converged = (np.zeros((len(labels), n_folds), dtype) for dtype in (float, np.int64, bool))
+    norms, dropped, converged = (np.zeros((len(labels), n_folds), kind) for kind in (float, np.int64, bool))
+    shared = shared_trials(X) if settings.batched and fits_together(X) else None
     for fold in range(n_folds):
         train = (folds != fold) & (folds >= 0)
         check_training(labels, train, where=f"labelling {{}} without fold {fold}")
-        for row in range(len(labels)):
-            models = fit(X, labels[row], train[row], **settings)
-            test = folds[row] == fold
-            decision[row, test] = models.decision_values(X[test])[0]
-            norms[row, fold], dropped[row, fold] = models.norms()[0], models.n_dropped[0]
-            converged[row, fold] = models.converged[0]
+        if shared is None:
+            models = single_models(X, labels, train, settings)
+            scores, norms[:, fold] = models.decision_values(X), models.norms()
+            dropped[:, fold], converged[:, fold] = models.n_dropped, models.converged
+            decision = np.where(folds == fold, scores, decision)
+            continue
+        for first, stack in _stacks(shared, labels, train, X.shape[1]):
+            rows = slice(first, first + len(stack.labels))
+            theta, _, converged[rows, fold] = _solved(stack, settings)
+            _check_alive(stack, first, f" without fold {fold}")
+            norms[rows, fold] = np.linalg.norm(theta[:, :-1] * stack.scale, axis=1)
+            dropped[rows, fold] = (~stack.alive).sum(axis=1)
+            decision[rows] = np.where(folds[rows] == fold, stack.scores(theta), decision[rows])
     return HeldOut(decision, norms, dropped, converged)
 
 
-def heldout_multiclass(X, codes, folds, *, n_classes, solver="svm", C=1.0, shrinkage=0.2, standardize=True,
-                       class_weight=None, penalize_intercept=None, tol=1e-10) -> np.ndarray:
+def heldout_multiclass(
+    X: np.ndarray,
+    codes: np.ndarray,
+    folds: np.ndarray,
+    *,
+    n_classes: int,
+    solver: str = "svm",
+    C: float = 1.0,
+    shrinkage: float | str = 0.2,
+) -> np.ndarray:
+    """Return the score of every trial for every class, by models trained on the other folds.
+
+    ``svm``, ``hinge`` and ``logistic`` fit one classifier per class against the rest; ``lda`` is
+    multi-class shrinkage LDA with equal priors.
+
+    Parameters
+    ----------
+    X : (n_trials, n_units) array
+    codes : (n_labellings, n_trials) or (n_trials,) int array of 0 .. n_classes-1
+    folds : as in :func:`heldout`
+
+    Returns
+    -------
+    (n_labellings, n_trials, n_classes) array; NaN where a trial took no part
+    """
+    settings = Settings(solver, C, shrinkage)
     X = checked_responses(X)
-    checked_settings(solver, C, shrinkage, class_weight, tol)
-    codes, folds = paired_rows(checked_rows(codes, len(X), name="codes"), checked_rows(folds, len(X), name="folds"), names=("codes", "folds"))
+    codes, folds = paired_rows(
+        checked_rows(codes, len(X), name="codes"), checked_rows(folds, len(X), name="folds"), names=("codes", "folds")
+    )
     folds, n_folds = checked_folds(folds)
-    scores = np.full((*codes.shape, n_classes), np.nan)
-    if solver != "lda":
-        for code in range(n_classes):
-            scores[..., code] = heldout(X, np.where(codes == code, 1, -1), folds, solver=solver, C=C, standardize=standardize,
-                class_weight=class_weight, penalize_intercept=penalize_intercept, tol=tol).decision
-        return scores
-    for row in range(len(codes)):
-        for fold in range(n_folds):
-            train, test = (folds[row] != fold) & (folds[row] >= 0), folds[row] == fold
-            mean, sd, alive = _moments(X[train], standardize, f"labelling {row} without fold {fold}")
-            Z = np.where(alive, (X - mean) / sd, 0.0)
-            weights, intercepts = discriminant(Z[train], codes[row, train], n_classes, shrinkage)
-            scores[row, test] = Z[test] @ weights.T + intercepts
-    return scores
-
-
-def _moments(X, standardize, where):
-    mean, sd = X.mean(axis=0), X.std(axis=0)
-    alive = (X != X[0]).any(axis=0) & (sd > 0)
-    if not alive.any():
-        raise MeasureError(f"{where}: no unit varies over the training trials")
-    return (mean, np.where(alive, sd, 1.0), alive) if standardize else (np.zeros_like(mean), np.ones_like(sd), alive)
-
-
-def _one(X, y, solver, C, shrinkage, standardize, class_weight, penalize_intercept, tol, where):
-    mean, sd, alive = _moments(X, standardize, where)
-    Z = np.where(alive, (X - mean) / sd, 0.0)
-    w, b, steps, converged = np.zeros(X.shape[1]), 0.0, 1, True
     if solver == "lda":
-        weights, intercepts = discriminant(Z, (y > 0).astype(int), 2, shrinkage)
-        w, b = weights[1] - weights[0], intercepts[1] - intercepts[0]
-    else:
-        c = C * np.ones(len(y))
-        if class_weight == "balanced":
-            c *= len(y) / (2 * np.where(y > 0, (y > 0).sum(), (y < 0).sum()))
-        penalize = penalize_intercept if penalize_intercept is not None else solver == "svm"
-        basis = np.linalg.qr(Z.T)[0] if Z.shape[1] > len(Z) else None
-        features = Z if basis is None else Z @ basis
-        Z1 = np.column_stack([features, np.ones(len(y))])
-        penalty = np.ones(Z1.shape[1])
-        penalty[-1] = float(penalize)
-        if solver == "svm":
-            zero = np.zeros(len(y))
-            theta, _, steps, converged = piecewise_minimum(np.zeros(Z1.shape[1]), Z1, y, zero, 2 * c, np.inf * np.ones(len(y)), penalty, np.zeros(Z1.shape[1]), tol=tol)
-        elif solver == "hinge":
-            theta, steps, converged = hinge_minimum(Z1, y, c, penalty, tol=tol)
-        else:
-            theta, steps, converged = logistic_minimum(Z1, y, c, penalty, tol=tol)
-        w = theta[:-1] if basis is None else basis @ theta[:-1]
-        w, b = np.where(alive, w, 0.0), theta[-1]
-    return w, b, mean, sd, int((~alive).sum()), steps, converged
+        return class_scores(X, codes, folds, n_folds, n_classes, settings.shrinkage)
+    against_rest = [
+        heldout(X, np.where(codes == code, 1, -1), folds, solver=solver, C=C).decision for code in range(n_classes)
+    ]
+    return np.stack(against_rest, axis=2)
+
+
+def _stacks(shared: Shared, labels: np.ndarray, train: np.ndarray, n_units: int) -> Iterator[tuple[int, Stack]]:
+    """Stacks of as many problems as fit into memory, with the number of their first problem."""
+    size = problems_at_once(n_units)
+    for first in range(0, len(labels), size):
+        yield first, shared.stack(labels[first : first + size], train[first : first + size])
+
+
+def _solved(stack: Stack, settings: Settings) -> batch.Solved:
+    if settings.solver == "svm":
+        return batch.squared_hinge(stack, C=settings.C)
+    if settings.solver == "logistic":
+        return batch.logistic(stack, C=settings.C, tol=settings.tol)
+    try:
+        return batch.discriminant(stack, shrinkage=float(settings.shrinkage))
+    except np.linalg.LinAlgError:
+        raise MeasureError("the within-class covariance is singular: set shrinkage above 0") from None
+
+
+def _models(
+    shared: Shared, stack: Stack, theta: np.ndarray, steps: np.ndarray, converged: np.ndarray, first: int
+) -> tuple[np.ndarray, ...]:
+    """The attributes of LinearModels, back in the units of X."""
+    _check_alive(stack, first, "")
+    slopes = theta[:, :-1]
+    intercepts = theta[:, -1] + np.einsum("pi,pi->p", slopes, stack.center)
+    center = shared.origin + shared.unit * stack.center
+    scale = np.where(stack.alive, shared.unit * stack.scale, 1.0)
+    return slopes * stack.scale, intercepts, center, scale, (~stack.alive).sum(axis=1), steps, converged
+
+
+def _check_alive(stack: Stack, first: int, where: str) -> None:
+    silent = ~stack.alive.any(axis=1)
+    if silent.any():
+        problem = first + int(np.argmax(silent))
+        raise MeasureError(f"problem {problem}{where}: no unit varies over the training trials")

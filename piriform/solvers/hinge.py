@@ -10,8 +10,11 @@ import numpy as np
 from piriform.solvers.newton import piecewise_minimum
 
 
-def hinge_minimum(Z, y, caps, penalty, *, tol):
-    n, d = Z.shape
+def hinge_minimum(
+    Z: np.ndarray, y: np.ndarray, caps: np.ndarray, penalty: np.ndarray, *, tol: float
+) -> tuple[np.ndarray, int, bool]:
+    """Return (w, b) of design Z (last column ones) with costs ``caps``, the steps, and whether it converged."""
+    d = Z.shape[1]
     theta = np.zeros(d)
     alpha = 0.5 * caps
     sigma = caps.copy()
@@ -22,7 +25,9 @@ def hinge_minimum(Z, y, caps, penalty, *, tol):
     for _ in range(100):
         anchor = np.zeros(d)
         anchor[-1] = theta[-1]
-        theta, shortfall, steps, inner = piecewise_minimum(theta, Z, y, alpha, sigma, caps, anchor_pull, anchor, tol=tol)
+        theta, shortfall, steps, _ = piecewise_minimum(
+            theta, Z, y, alpha, sigma, caps, anchor_pull, anchor, tol=tol
+        )
         total += steps
         new = np.clip(alpha + sigma * shortfall, 0.0, caps)
         violation = np.abs(new - alpha) / sigma
@@ -36,8 +41,8 @@ def hinge_minimum(Z, y, caps, penalty, *, tol):
     return theta, total, converged
 
 
-def middle_intercept(scores, y, caps):
-    """Middle of the interval of intercepts that minimise the hinge loss of fixed scores."""
+def middle_intercept(scores: np.ndarray, y: np.ndarray, caps: np.ndarray) -> float:
+    """Return the middle of the interval of intercepts that minimise the hinge loss of fixed scores."""
     bends = y - scores  # y_i (s_i + b) = 1
     order = np.argsort(bends, kind="stable")
     slope = -caps[y > 0].sum() + np.cumsum(caps[order])

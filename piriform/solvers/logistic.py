@@ -5,8 +5,10 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
 
-def logistic_minimum(Z, y, weights, penalty, *, tol, max_iterations=200):
-    """min 1/2 theta' penalty theta + sum_i weights_i log(1 + exp(-y_i z_i theta)), by Newton's method."""
+def logistic_minimum(
+    Z: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: np.ndarray, *, tol: float, max_iterations: int = 200
+) -> tuple[np.ndarray, int, bool]:
+    """Return the minimum of 1/2 theta' penalty theta + sum_i weights_i log(1 + exp(-y_i z_i theta)), by Newton's method."""
     theta = np.zeros(Z.shape[1])
     margins = np.zeros(len(y))
     scale = np.sqrt((Z**2).sum(axis=0)) * weights.max() + 1e-300

@@ -10,8 +10,23 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 
-def piecewise_minimum(theta, Z, y, alpha, sigma, cap, penalty, anchor, *, tol, max_iterations=200):
-    """min_theta  1/2 sum_j penalty_j (theta_j - anchor_j)^2 + sum_i F_i(1 - y_i z_i theta), F_i' = clip(alpha+sigma u, 0, cap)."""
+def piecewise_minimum(
+    theta: np.ndarray,
+    Z: np.ndarray,
+    y: np.ndarray,
+    alpha: np.ndarray,
+    sigma: np.ndarray,
+    cap: np.ndarray,
+    penalty: np.ndarray,
+    anchor: np.ndarray,
+    *,
+    tol: float,
+    max_iterations: int = 200,
+) -> tuple[np.ndarray, np.ndarray, int, bool]:
+    """Return the minimum over theta of 1/2 sum_j penalty_j (theta_j - anchor_j)^2 + sum_i F_i(1 - y_i z_i theta).
+
+    F_i' = clip(alpha_i + sigma_i u, 0, cap_i). Also returned: the shortfalls, the steps, whether it converged.
+    """
     theta = theta.copy()
     shortfall = 1.0 - y * (Z @ theta)
     scale = np.sqrt((Z**2).sum(axis=0)) * np.minimum(cap, alpha + sigma).max() + 1e-300
@@ -33,11 +48,20 @@ def piecewise_minimum(theta, Z, y, alpha, sigma, cap, penalty, anchor, *, tol, m
     return theta, shortfall, iteration, False
 
 
-def _exact_step(offset, step, penalty, shortfall, change, alpha, sigma, cap):
+def _exact_step(
+    offset: np.ndarray,
+    step: np.ndarray,
+    penalty: np.ndarray,
+    shortfall: np.ndarray,
+    change: np.ndarray,
+    alpha: np.ndarray,
+    sigma: np.ndarray,
+    cap: np.ndarray,
+) -> float:
     """Root of the derivative of the loss along the step, which increases and is linear in pieces."""
     quadratic, linear = (penalty * step) @ step, (penalty * offset) @ step
 
-    def derivative(t):
+    def derivative(t: float) -> tuple[float, float]:
         raw = alpha + sigma * (shortfall + t * change)
         free = (raw > 0) & (raw < cap)
         return (
