@@ -189,7 +189,7 @@ class Measures(Section):
     )
     n_folds: int = Field(5, ge=2, description="cross-validation folds, contiguous in time within each class")
     n_draws: int = Field(20, ge=1, description="random draws of matched units and trials")
-    n_permutations: int = Field(100, ge=0, description="label permutations for the null and p")
+    n_permutations: int = Field(200, ge=0, description="label permutations for the null and p")
     permute_within: Literal["time", "half", "block"] = Field(
         "time",
         description="labels are permuted within runs of time, the two halves of the session, or the experimental blocks of `trials.block`",

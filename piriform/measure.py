@@ -49,13 +49,19 @@ def session_metrics(
         task = task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed")
         for matching in ("matched", "full"):
             units, trials = (n_units, count) if matching == "matched" else (task.responses.shape[1], 0)
-            n_draws = measures.n_draws if matching == "matched" else 1
+            n_draws = 1 if _takes_all(task, units, trials) else measures.n_draws
             names = (attrs["subject"], attrs["session"], stimuli)
             stacks = _stacks(task, measures, units, trials, n_draws, seed, names)
             labels = {**who, "stimuli": stimuli, "matching": matching}
             for name, result in stacks.items():
                 rows.append(labels | {"metric": name} | result | {"n_units": units, "n_draws": n_draws})
     return rows
+
+
+def _takes_all(task: Task, n_units: int, n_trials: int) -> bool:
+    """Whether every draw would hold all units and all trials."""
+    counts = np.unique(task.codes, return_counts=True)[1]
+    return n_units >= task.responses.shape[1] and (not n_trials or bool((counts == n_trials).all()))
 
 
 def _stacks(

@@ -67,6 +67,15 @@ def test_matched_draws_hold_the_asked_counts_and_the_full_session_all(rng):
     assert (table.loc["all", "full"].n_units == 8).all()
 
 
+def test_a_draw_that_takes_all_is_made_once(rng):
+    table = metrics(session_tensor(rng), n_units=8, n_trials={"all": 60})
+    assert (table.n_draws == 1).all()
+    matched, full = table.loc["all", "matched"], table.loc["all", "full"]
+    np.testing.assert_array_equal(matched.value, full.value)
+    np.testing.assert_array_equal(matched.p, full.p)
+    assert (metrics(session_tensor(rng)).loc["all", "matched"].n_draws == 3).all()
+
+
 def test_metrics_that_cannot_be_measured_keep_their_row_and_say_why(rng):
     tensor = session_tensor(rng)
     table = metrics(tensor).loc["all", "matched"]

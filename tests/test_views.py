@@ -32,7 +32,9 @@ def test_predictions_are_empty_where_every_stimulus_is_a_class(rng):
 
 
 def test_similarity_is_higher_within_a_class_than_across(rng):
-    table = check_table(views.similarity(session_tensor(rng, gap=12.0, n_units=3), response=RESPONSE, classes=CLASSES), "similarity")
+    table = check_table(
+        views.similarity(session_tensor(rng, gap=12.0, n_units=3), response=RESPONSE, classes=CLASSES), "similarity"
+    )
     r = table.set_index(["category_a", "category_b"]).correlation
     assert r["target", "target"] > 0.15
     assert r["target", "nontarget"] < -0.15

@@ -25,9 +25,7 @@ def hinge_minimum(
     for _ in range(100):
         anchor = np.zeros(d)
         anchor[-1] = theta[-1]
-        theta, shortfall, steps, _ = piecewise_minimum(
-            theta, Z, y, alpha, sigma, caps, anchor_pull, anchor, tol=tol
-        )
+        theta, shortfall, steps, _ = piecewise_minimum(theta, Z, y, alpha, sigma, caps, anchor_pull, anchor, tol=tol)
         total += steps
         new = np.clip(alpha + sigma * shortfall, 0.0, caps)
         violation = np.abs(new - alpha) / sigma
