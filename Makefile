@@ -11,7 +11,7 @@ CORES ?= 2
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := test,lint,docs,fast
+EXTRAS := test,lint,docs
 
 .PHONY: help setup demo test lint docs bench clean
 .SUFFIXES:
