@@ -5,6 +5,7 @@ import numpy as np
 from piriform.errors import MeasureError, known
 
 SOLVERS = ("svm", "hinge", "logistic", "lda")
+BACKENDS = ("auto", "numba", "numpy")
 
 
 def checked_responses(X: np.ndarray) -> np.ndarray:
@@ -36,7 +37,9 @@ def paired_rows(first: np.ndarray, second: np.ndarray, *, names: tuple[str, str]
     return np.broadcast_to(first, shape), np.broadcast_to(second, shape)
 
 
-def checked_settings(solver: str, C: float, shrinkage: float | str, class_weight: str | None, tol: float) -> None:
+def checked_settings(
+    solver: str, C: float, shrinkage: float | str, class_weight: str | None, tol: float, backend: str
+) -> None:
     """Raise unless the solver exists and its settings are in range."""
     known("solver", solver, SOLVERS, MeasureError)
     if not (np.isfinite(C) and C > 0):
@@ -49,6 +52,7 @@ def checked_settings(solver: str, C: float, shrinkage: float | str, class_weight
         known("class_weight", class_weight, ["balanced"], MeasureError)
     if not 0 < tol < 1:
         raise MeasureError(f"tol is {tol}, expected a number between 0 and 1")
+    known("backend", backend, BACKENDS, MeasureError)
 
 
 def check_training(labels: np.ndarray, train: np.ndarray, *, where: str) -> None:
@@ -66,6 +70,46 @@ def check_training(labels: np.ndarray, train: np.ndarray, *, where: str) -> None
             )
 
 
+def check_fold_training(labels: np.ndarray, folds: np.ndarray, n_folds: int) -> None:
+    """Raise unless every labelling, less any one of its folds, has trials of both labels and of no other."""
+    part = folds >= 0
+    foreign = part & (labels != 1) & (labels != -1)
+    if foreign.any():
+        row, trial = np.argwhere(foreign)[0]
+        raise MeasureError(f"labelling {row}: label of trial {trial} is {labels[row, trial]}, expected +1 or -1")
+    for code in (1, -1):
+        counts = _counts_by_fold(part & (labels == code), folds, n_folds)
+        _check_left(counts, f"has label {code:+d}; a classifier needs trials of both classes")
+
+
+def check_codes(codes: np.ndarray, folds: np.ndarray, n_folds: int, n_classes: int) -> None:
+    """Raise unless every labelling, less any one of its folds, has trials of all classes and of no other."""
+    part = folds >= 0
+    foreign = part & ((codes < 0) | (codes >= n_classes))
+    if foreign.any():
+        row, trial = np.argwhere(foreign)[0]
+        raise MeasureError(
+            f"labelling {row}: code of trial {trial} is {codes[row, trial]}, expected 0 .. {n_classes - 1}"
+        )
+    for code in range(n_classes):
+        counts = _counts_by_fold(part & (codes == code), folds, n_folds)
+        _check_left(counts, f"is of class {code}; a classifier needs trials of all {n_classes} classes")
+
+
+def _counts_by_fold(member: np.ndarray, folds: np.ndarray, n_folds: int) -> np.ndarray:
+    """How many members each fold of each labelling has, (n_labellings, n_folds)."""
+    n_rows = len(member)
+    index = (folds + n_folds * np.arange(n_rows)[:, None])[member]
+    return np.bincount(index, minlength=n_rows * n_folds).reshape(n_rows, n_folds)
+
+
+def _check_left(counts: np.ndarray, what: str) -> None:
+    none_left = counts.sum(axis=1, keepdims=True) == counts
+    if none_left.any():
+        row, fold = np.argwhere(none_left)[0]
+        raise MeasureError(f"labelling {row} without fold {fold}: no training trial {what}")
+
+
 def checked_folds(folds: np.ndarray) -> tuple[np.ndarray, int]:
     """Return folds as int64 and the number of folds; every row must use all of 0 .. n_folds-1."""
     if not np.issubdtype(folds.dtype, np.integer):
@@ -77,8 +121,8 @@ def checked_folds(folds: np.ndarray) -> tuple[np.ndarray, int]:
             f"folds run from {folds.min()} to {folds.max()}, expected 0 .. n_folds-1 with at least 2 folds, "
             "and -1 for trials that take no part"
         )
-    for fold in range(n_folds):
-        empty = ~(folds == fold).any(axis=1)
-        if empty.any():
-            raise MeasureError(f"labelling {int(np.argmax(empty))}: no trial is in fold {fold} of {n_folds}")
+    counts = _counts_by_fold(folds >= 0, folds, n_folds)
+    if not counts.all():
+        row, fold = np.argwhere(counts == 0)[0]
+        raise MeasureError(f"labelling {row}: no trial is in fold {fold} of {n_folds}")
     return folds, n_folds

@@ -18,23 +18,26 @@ def hinge_minimum(
     theta = np.zeros(d)
     alpha = 0.5 * caps
     sigma = caps.copy()
+    free_intercept = penalty[-1] == 0
     anchor_pull = penalty.copy()
-    anchor_pull[-1] = 1e-6 * caps.mean()
+    if free_intercept:
+        anchor_pull[-1] = 1e-6 * caps.mean()
     total = 0
     converged = False
     for _ in range(100):
         anchor = np.zeros(d)
-        anchor[-1] = theta[-1]
+        anchor[-1] = theta[-1] if free_intercept else 0.0
         theta, shortfall, steps, _ = piecewise_minimum(theta, Z, y, alpha, sigma, caps, anchor_pull, anchor, tol=tol)
         total += steps
         new = np.clip(alpha + sigma * shortfall, 0.0, caps)
         violation = np.abs(new - alpha) / sigma
         alpha = new
-        if violation.max() <= tol and abs(y @ alpha) <= tol * caps.sum():
+        balanced = abs(y @ alpha) <= tol * caps.sum() or not free_intercept
+        if violation.max() <= tol and balanced:
             converged = True
             break
         sigma = np.minimum(sigma * 10, 1e7 * caps)
-    if not ((alpha > 0) & (alpha < caps)).any():
+    if free_intercept and not ((alpha > 0) & (alpha < caps)).any():
         theta[-1] = middle_intercept(Z[:, :-1] @ theta[:-1], y, caps)
     return theta, total, converged
 

@@ -32,7 +32,7 @@ def class_scores(
             scaled = _standardised(X, train, True, f"labelling {row} without fold {fold}")[0]
             weights, intercepts = discriminant(scaled[train], codes[row, train], n_classes, shrinkage)
             scores[row, test] = scaled[test] @ weights.T + intercepts
-    return scores
+    return scores - scores.mean(axis=2, keepdims=True)
 
 
 def _standardised(
