@@ -1,19 +1,22 @@
 # make demo   a simulated study from recordings to report      make docs    the documentation as HTML
-# make test   the tests                                        make bench   wall time of the demo's jobs
-# make lint   formatting, lint, types                          make clean   remove what make demo and make docs wrote
+# make test   the tests                                        make bench   the decoders' speed, next to others
+# make lint   formatting, lint, types                          make profile wall time of the demo's jobs
+# make clean  remove what make demo and make docs wrote
 #
 # Each target sets up .venv once: Python >= 3.11 ($(PYTHON)), the pinned packages of requirements/constraints.txt.
 # PYTHON=python3.12 make demo      another interpreter
 # CORES=8 make demo                more jobs at once
+# BENCH_OPTIONS=--quick make bench  a minute, writes nothing
 
 PYTHON ?= python3
 CORES ?= 2
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := test,lint,docs
+EXTRAS := fast,test,lint,docs
+BENCH ?= .venv-bench
 
-.PHONY: help setup demo test lint docs bench clean
+.PHONY: help setup demo test lint docs bench profile clean
 .SUFFIXES:
 
 help:
@@ -57,7 +60,18 @@ docs: $(STAMP)
 	@$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 	@echo "docs: docs/_build/html/index.html"
 
-bench: demo
+# decodanda is under the GPL: it is measured in an environment of its own and is no dependency of piriform
+$(BENCH)/.installed: pyproject.toml requirements/constraints.txt benchmarks/requirements.txt | $(BIN)/python
+	@echo "== installing piriform and what it is measured against into $(BENCH) (once)"
+	@test -x $(BENCH)/bin/python || $(BIN)/python -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt \
+	  -e '.[fast]' -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(BENCH)/.installed
+	@$(BENCH)/bin/python -m benchmarks.engine $(BENCH_OPTIONS)
+
+profile: demo
 	@echo "== wall time of each job, s"
 	@for job in results/demo/benchmarks/*.tsv; do \
 	  printf '%8s  %s\n' "$$(sed -n 2p $$job | cut -f1)" "$$(basename $$job .tsv)"; \

@@ -47,7 +47,7 @@ def heldout_scores(
     solver, C, shrinkage : see :func:`piriform.solvers.fit`
     """
     held = solvers.heldout(responses, labels, folds, solver=solver, C=C, shrinkage=shrinkage)
-    norms = np.take_along_axis(held.norms, folds, axis=1)  # fold -1 takes the last one: its decision is NaN
+    norms = np.take_along_axis(held.norms, folds.astype(np.intp), axis=1)  # fold -1 takes the last one: its decision is NaN
     if not norms.all():
         norms[norms == 0] = np.inf  # a decoder without weights knows no distance
     return Scores(held.decision, held.decision / norms, labels, folds)
@@ -71,8 +71,13 @@ def balanced_accuracy(decision: np.ndarray, labels: np.ndarray) -> np.ndarray:
     >>> balanced_accuracy(np.array([[2.0, -1.0, -3.0]]), np.array([[1, 1, -1]])).tolist()
     [0.75]
     """
-    right = (np.sign(decision) * labels + 1) / 2
-    return np.mean([_row_mean(right, labels == code) for code in (1, -1)], axis=0)
+    known = ~np.isnan(decision)
+    shares = []
+    for code in (1, -1):
+        member = known & (labels == code)
+        points = 2 * _count(member & (decision * code > 0)) + _count(member & (decision == 0))
+        shares.append(_ratio(points, 2 * _count(member)))
+    return np.mean(shares, axis=0)
 
 
 def auc(decision: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
@@ -91,13 +96,14 @@ def auc(decision: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarr
     >>> auc(f, y, np.zeros((1, 4), int)).tolist()
     [0.75]
     """
-    wins, pairs = np.zeros(len(decision)), np.zeros(len(decision))
-    for fold in range(folds.max() + 1):
-        positive, n_positive = _gathered(decision, (labels == 1) & (folds == fold))
-        negative, n_negative = _gathered(decision, (labels == -1) & (folds == fold))
+    wins, pairs, is_positive = np.zeros(len(decision)), np.zeros(len(decision)), labels == 1
+    for fold in range(int(folds.max()) + 1):
+        inside = folds == fold
+        positive, n_positive = _gathered(decision, inside & is_positive)
+        negative, n_negative = _gathered(decision, inside & ~is_positive)
         wins += _wins(positive, negative)
         pairs += n_positive * n_negative
-    return np.divide(wins, pairs, out=np.full(len(wins), np.nan), where=pairs > 0)
+    return _ratio(wins, pairs)
 
 
 def multiclass_accuracy(
@@ -123,21 +129,24 @@ def multiclass_accuracy(
         responses, codes, folds, n_classes=n_classes, solver=solver, C=C, shrinkage=shrinkage
     )
     part = folds != OUT
-    right = (np.argmax(np.where(part[..., None], scores, 0.0), axis=2) == codes).astype(float)
-    return np.mean([_row_mean(right, (codes == code) & part) for code in range(n_classes)], axis=0)
+    right = np.argmax(np.where(part[..., None], scores, 0.0), axis=2) == codes
+    members = [(codes == code) & part for code in range(n_classes)]
+    return np.mean([_ratio(_count(right & member), _count(member)) for member in members], axis=0)
 
 
-def _row_mean(values: np.ndarray, member: np.ndarray) -> np.ndarray:
-    member = member & ~np.isnan(values)
-    count = member.sum(axis=1)
-    total = np.where(member, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+def _count(member: np.ndarray) -> np.ndarray:
+    """How many are true in each row; a packed bit each, which is several times faster than a sum."""
+    return np.bitwise_count(np.packbits(member, axis=1)).sum(axis=1, dtype=np.int64)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
 def _gathered(values: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The members of each row, left-aligned and padded with NaN, and their number."""
     member = member & ~np.isnan(values)
-    counts = member.sum(axis=1)
+    counts = _count(member)
     picked = np.full((len(values), counts.max(initial=0)), np.nan)
     picked[np.arange(picked.shape[1]) < counts[:, None]] = values[member]
     return picked, counts

@@ -68,7 +68,7 @@ def crossnobis(
     -------
     (n_labellings,) array, noise variances per unit
     """
-    rows = max(1, int(2e8 // (responses.shape[1] ** 2 * 8 * (folds.max() + 1))))
+    rows = max(1, int(2e8 // (responses.shape[1] ** 2 * 8 * (int(folds.max()) + 1))))
     chunks = [slice(start, start + rows) for start in range(0, len(codes), rows)]
     return np.concatenate([_crossnobis(responses, codes[c], folds[c], n_classes, shrinkage) for c in chunks])
 

@@ -165,9 +165,9 @@ def draw_of(
     """
     total = task.responses.shape[1]
     units = np.sort(rng.choice(total, size=min(n_units, total), replace=False))
-    labels = task.codes[order]
+    labels = task.codes.astype(np.int8 if task.n_classes < 128 else np.int64)[order]
     part = chosen(labels, n_trials, rng=rng) if n_trials else np.ones(labels.shape, dtype=bool)
-    groups = np.full(len(task.codes), OUT)
+    groups = np.full(len(task.codes), OUT, dtype=np.int16)
     if task.binary:
         groups[task.codes == -1] = stimulus_groups(task.stimuli[task.codes == -1], measures.n_folds)
     return Draw(

@@ -5,10 +5,13 @@ whether the minimum was reached.
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from piriform.solvers.stack import Stack
+from piriform.solvers.single import single_models
+from piriform.solvers.stack import FRAIL, Stack
 
 Solved = tuple[np.ndarray, np.ndarray, np.ndarray]
 MAX_STEPS = 100
@@ -27,7 +30,8 @@ def squared_hinge(stack: Stack, *, C: float) -> Solved:
         weight = 2 * C * ((short > 0) & (stack.train[rows] > 0))
         return 0.5 * np.einsum("pt,pt,pt->p", weight, short, short), -weight * short * labels, weight
 
-    return _newton(stack, _penalty(stack, intercept=1.0), pieces, exact=True, tol=1e-12)
+    solved = _newton(stack, _penalty(stack, intercept=1.0), pieces, exact=True, tol=1e-12)
+    return _frail_ones_alone(stack, solved, ~solved[2], solver="svm", C=C)
 
 
 def logistic(stack: Stack, *, C: float, tol: float) -> Solved:
@@ -41,7 +45,8 @@ def logistic(stack: Stack, *, C: float, tol: float) -> Solved:
         loss = np.einsum("pt,pt->p", weight, np.maximum(-margin, 0) + np.log1p(decay))
         return loss, -weight * miss * labels, weight * miss * (1 - miss)
 
-    return _newton(stack, _penalty(stack, intercept=0.0), pieces, exact=False, tol=tol)
+    solved = _newton(stack, _penalty(stack, intercept=0.0), pieces, exact=False, tol=tol)
+    return _frail_ones_alone(stack, solved, ~solved[2], solver="logistic", C=C, tol=tol)
 
 
 def discriminant(stack: Stack, *, shrinkage: float) -> Solved:
@@ -61,9 +66,42 @@ def discriminant(stack: Stack, *, shrinkage: float) -> Solved:
     index = np.arange(n_units)
     shrunk[:, index, index] += np.where(stack.alive, shrinkage * variance, 1.0)
     gap = np.where(stack.alive, means[0] - means[1], 0.0)
+    frail = (stack.alive & (variance < FRAIL * stack.scale**2)).any(axis=1) | _nearly_singular(shrunk)
+    shrunk[frail] = np.eye(n_units)
     v = np.linalg.solve(shrunk, gap[..., None])[..., 0]
     c = -0.5 * np.einsum("pi,pi->p", v, means[0] + means[1])
-    return np.column_stack([v, c]), np.ones(len(v), dtype=np.int64), np.asarray(np.isfinite(v).all(axis=1))
+    solved = np.column_stack([v, c]), np.ones(len(v), dtype=np.int64), np.asarray(np.isfinite(v).all(axis=1))
+    return _frail_ones_alone(stack, solved, frail, solver="lda", shrinkage=shrinkage)
+
+
+def _nearly_singular(matrices: np.ndarray) -> np.ndarray:
+    """Whether a variance is all but explained by the other units; all of them, where one is not even definite."""
+    unit = np.sqrt(np.einsum("pii->pi", matrices))
+    try:
+        factors = np.linalg.cholesky(matrices / (unit[:, :, None] * unit[:, None, :]))
+    except np.linalg.LinAlgError:
+        return np.ones(len(matrices), dtype=bool)
+    return np.asarray((np.einsum("pii->pi", factors) ** 2 < FRAIL).any(axis=1))
+
+
+def _frail_ones_alone(stack: Stack, solved: Solved, frail: np.ndarray, **settings: Any) -> Solved:
+    """Solve again, one by one, what is lost to rounding in the coordinates that problems share."""
+    theta, steps, converged = solved
+    frail = frail | (stack.alive & (stack.scale**2 < FRAIL)).any(axis=1)
+    rows = np.flatnonzero(frail & stack.alive.any(axis=1))
+    if len(rows):
+        usual = {"standardize": True, "class_weight": None, "penalize_intercept": None, "tol": 1e-10}
+        models = single_models(
+            stack.design[:, :-1],
+            stack.labels[rows],
+            stack.train[rows] > 0,
+            SimpleNamespace(**usual | settings),
+            where="a problem",
+        )
+        slopes = models.weights / models.scale
+        theta[rows] = np.column_stack([slopes, models.intercepts - np.einsum("pu,pu->p", slopes, models.center)])
+        steps[rows], converged[rows] = models.n_iterations, models.converged
+    return theta, steps, converged
 
 
 def _penalty(stack: Stack, *, intercept: float) -> np.ndarray:

@@ -21,7 +21,7 @@ def compiled_models(X: np.ndarray, labels: np.ndarray, train: np.ndarray, settin
     # one fold to test on, without trials: the problem trains on fold 1
     folds = np.where(train[:1] if same else train, 1, -1)
     fitted = _fitted(X, labels, folds, 1, settings)
-    _check(fitted, settings, lambda row, fold: f"problem {row}")
+    _check(fitted.n_dropped == X.shape[1], fitted.converged, settings, lambda row, fold: f"problem {row}")
     models = LinearModels(
         *(getattr(fitted, name)[:, 0] for name in ("weights", "intercepts", "center", "scale")),
         *(getattr(fitted, name)[:, 0] for name in ("n_dropped", "n_iterations", "converged")),
@@ -34,6 +34,25 @@ def compiled_models(X: np.ndarray, labels: np.ndarray, train: np.ndarray, settin
     return models
 
 
+def sound_rows(labels: Any, folds: Any, n_trials: int) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """Return labels and folds as int64 rows, and the number of folds; None where anything calls for a closer look."""
+    from piriform.solvers.kernels.sound import is_sound
+
+    rows = [np.atleast_2d(np.asarray(values)) for values in (labels, folds)]
+    n_rows = max(len(values) for values in rows)
+    for values in rows:
+        if not np.issubdtype(values.dtype, np.signedinteger) or len(values) not in (1, n_rows):
+            return None
+        if values.ndim != 2 or values.shape[1] != n_trials:
+            return None
+    # kernels are compiled anew for read-only arrays
+    labels, folds = (np.require(values, np.int64, ["C", "W"]) for values in rows)
+    n_folds = int(folds.max()) + 1 if folds.size else 0
+    if n_folds < 2 or n_folds > n_trials or not is_sound(labels, folds, n_folds):
+        return None
+    return np.broadcast_to(labels, (n_rows, n_trials)), folds, n_folds
+
+
 def compiled_heldout(X: np.ndarray, labels: np.ndarray, folds: np.ndarray, n_folds: int, settings: Any) -> HeldOut:
     """Return what :func:`piriform.solvers.heldout` does; folds (n_labellings, n_trials) or (1, n_trials)."""
     shape = (len(labels), n_folds)
@@ -41,11 +60,10 @@ def compiled_heldout(X: np.ndarray, labels: np.ndarray, folds: np.ndarray, n_fol
     norms, dropped, converged = (np.zeros(shape, kind) for kind in (float, np.int64, bool))
     for rows in _portions(len(labels), n_folds, X.shape[1]):
         some = folds if len(folds) == 1 else folds[rows]
-        fitted = _fitted(X, labels[rows], some, n_folds, settings)
-        _check(fitted, settings, lambda row, fold, rows=rows: f"labelling {rows.start + row} without fold {fold}")
-        decision[rows] = fitted.decision
-        norms[rows] = np.sqrt(np.einsum("lku,lku->lk", fitted.weights, fitted.weights))
-        dropped[rows], converged[rows] = fitted.n_dropped, fitted.converged
+        tested = _tested_discriminants if settings.solver == "lda" else _tested_margins
+        found = tested(X, labels[rows], some, n_folds, settings)
+        _check(found[2] == X.shape[1], found[3], settings, lambda row, fold, rows=rows: _name(rows.start + row, fold))
+        decision[rows], norms[rows], dropped[rows], converged[rows] = found
     for row, fold in np.argwhere(~converged):
         own = folds[min(row, len(folds) - 1)]
         again = single_models(X, labels[[row]], ((own != fold) & (own >= 0))[None], settings)
@@ -64,7 +82,8 @@ def compiled_class_scores(
     for rows in _portions(len(codes), n_folds, X.shape[1] * n_classes):
         some = folds if len(folds) == 1 else folds[rows]
         fitted = discriminants(X, codes[rows], some, n_folds, n_classes, settings)
-        _check(fitted, settings, lambda row, fold, rows=rows: f"labelling {rows.start + row} without fold {fold}")
+        silent = fitted.n_dropped == X.shape[1]
+        _check(silent, fitted.converged, settings, lambda row, fold, rows=rows: _name(rows.start + row, fold))
         scores[rows, :, 1:] = np.moveaxis(fitted.decision, 0, 2)
     return scores - scores.mean(axis=2, keepdims=True)
 
@@ -80,16 +99,37 @@ def _fitted(X: np.ndarray, labels: np.ndarray, folds: np.ndarray, n_folds: int, 
     return replace(fitted, decision=fitted.decision[0], weights=fitted.weights[0], intercepts=fitted.intercepts[0])
 
 
+def _tested_discriminants(
+    X: np.ndarray, labels: np.ndarray, folds: np.ndarray, n_folds: int, settings: Any
+) -> tuple[np.ndarray, ...]:
+    """Decision values, norms, number of dropped units, and whether converged."""
+    from piriform.solvers.kernels.run import tested_discriminants
+
+    found = tested_discriminants(X, labels > 0, folds, n_folds, 2, settings)
+    return found.decision[0], found.norms, found.n_dropped, found.converged
+
+
+def _tested_margins(
+    X: np.ndarray, labels: np.ndarray, folds: np.ndarray, n_folds: int, settings: Any
+) -> tuple[np.ndarray, ...]:
+    fitted = _fitted(X, labels, folds, n_folds, settings)
+    norms = np.sqrt(np.einsum("lku,lku->lk", fitted.weights, fitted.weights))
+    return fitted.decision, norms, fitted.n_dropped, fitted.converged
+
+
 def _portions(n_rows: int, n_folds: int, n_units: int) -> list[slice]:
     """Rows in portions of a multiple of 8, so that what kernels return stays small."""
     size = max(8, AT_ONCE // (n_folds * (n_units + 1)) // 8 * 8)
     return [slice(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
 
 
-def _check(fitted: Any, settings: Any, where: Any) -> None:
-    silent = fitted.n_dropped == fitted.center.shape[-1]
+def _name(row: int, fold: int) -> str:
+    return f"labelling {row} without fold {fold}"
+
+
+def _check(silent: np.ndarray, converged: np.ndarray, settings: Any, where: Any) -> None:
     if silent.any():
         raise MeasureError(f"{where(*np.argwhere(silent)[0])}: no unit varies over the training trials")
-    if settings.solver == "lda" and not fitted.converged.all():
-        problem = where(*np.argwhere(~fitted.converged)[0])
+    if settings.solver == "lda" and not converged.all():
+        problem = where(*np.argwhere(~converged)[0])
         raise MeasureError(f"{problem}: the within-class covariance is singular: set shrinkage above 0")

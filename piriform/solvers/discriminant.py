@@ -3,8 +3,6 @@
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from piriform.errors import MeasureError
-
 #: Smallest within-class variance, in units of the total variance.
 FLOOR = 1e-10
 #: Share of a variance that must be left after regression on the other units.
@@ -59,5 +57,5 @@ def _solved(scaled: np.ndarray, diagonal: np.ndarray, means: np.ndarray) -> np.n
     except np.linalg.LinAlgError:
         factor = (np.zeros_like(matrix), True)
     if (np.diag(factor[0]) ** 2 < COLLINEAR * np.diag(matrix)).any():
-        raise MeasureError("the within-class covariance is singular: set shrinkage above 0")
+        raise np.linalg.LinAlgError("the within-class covariance is singular: set shrinkage above 0")
     return cho_solve(factor, means.T).T

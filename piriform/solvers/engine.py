@@ -19,7 +19,7 @@ from piriform.solvers.checks import (
     checked_settings,
     paired_rows,
 )
-from piriform.solvers.compiled import compiled_class_scores, compiled_heldout, compiled_models
+from piriform.solvers.compiled import compiled_class_scores, compiled_heldout, compiled_models, sound_rows
 from piriform.solvers.models import HeldOut, LinearModels
 from piriform.solvers.single import class_scores, single_models
 from piriform.solvers.stack import Shared, Stack, fits_together, problems_at_once, shared_trials
@@ -159,6 +159,8 @@ def heldout(
     """
     settings = Settings(solver, C, shrinkage, standardize, class_weight, penalize_intercept, tol, backend)
     X = checked_responses(X)
+    if settings.compiled(X) and (sound := sound_rows(labels, folds, len(X))):
+        return compiled_heldout(X, *sound, settings)
     folds, n_folds = checked_folds(checked_rows(folds, len(X), name="folds"))
     few = folds
     labels, folds = paired_rows(checked_rows(labels, len(X), name="labels"), folds, names=("labels", "folds"))

@@ -30,22 +30,46 @@ def piecewise_minimum(
     theta = theta.copy()
     shortfall = 1.0 - y * (Z @ theta)
     scale = np.sqrt((Z**2).sum(axis=0)) * np.minimum(cap, alpha + sigma).max() + 1e-300
+    best = (np.inf, theta, shortfall)
     for iteration in range(1, max_iterations + 1):
         raw = alpha + sigma * shortfall
         slope = np.clip(raw, 0.0, cap)
         gradient = penalty * (theta - anchor) - Z.T @ (y * slope)
-        if np.abs(gradient / scale).max() <= tol:
-            return theta, shortfall, iteration, True
+        size = np.abs(gradient / scale).max()
+        # steps below the tolerance cost little and end where rounding does
+        if best[0] <= tol and size > 0.1 * best[0]:
+            return *min(best, (size, theta, shortfall), key=lambda point: point[0])[1:], iteration, True
+        best = (size, theta, shortfall)
         free = (raw > 0) & (raw < cap)
         A = Z[free]
         H = (A.T * sigma[free]) @ A
         H[np.diag_indices_from(H)] += penalty
-        step = -cho_solve(cho_factor(H, lower=True), gradient)
+        step = newton_step(H, gradient)
         change = -y * (Z @ step)
         t = _exact_step(theta - anchor, step, penalty, shortfall, change, alpha, sigma, cap)
-        theta += t * step
+        theta = theta + t * step
         shortfall = 1.0 - y * (Z @ theta)
-    return theta, shortfall, iteration, False
+    return theta, shortfall, iteration, best[0] <= tol
+
+
+def newton_step(H: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Return -H^-1 gradient of a positive semidefinite H; a ridge in units of its diagonal helps where rounding forbids.
+
+    Examples
+    --------
+    >>> newton_step(np.array([[4.0, 0.0], [0.0, 0.0]]), np.array([-8.0, 0.0]))
+    array([ 2., -0.])
+    """
+    unit = np.sqrt(np.diag(H))
+    unit = np.where(unit > 0, unit, 1.0)
+    scaled = H / np.outer(unit, unit)
+    for ridge in (0.0, *10.0 ** np.arange(-14, 0)):
+        scaled[np.diag_indices_from(scaled)] += ridge
+        try:
+            return -cho_solve(cho_factor(scaled, lower=True), gradient / unit) / unit
+        except np.linalg.LinAlgError:
+            continue
+    return -gradient / unit**2
 
 
 def _exact_step(

@@ -12,10 +12,15 @@ from piriform.solvers.models import LinearModels
 from piriform.solvers.newton import piecewise_minimum
 
 
-def single_models(X: np.ndarray, labels: np.ndarray, train: np.ndarray, settings: Any) -> LinearModels:
-    """Return the models of a stack, one problem after the other; ``settings`` as in the engine."""
+def single_models(
+    X: np.ndarray, labels: np.ndarray, train: np.ndarray, settings: Any, *, where: str = "problem {}"
+) -> LinearModels:
+    """Return the models of a stack, one problem after the other.
+
+    ``settings`` as in the engine; ``where`` is what errors call a problem, given its number.
+    """
     rows = [
-        _one(X[part], y[part].astype(np.float64), settings, f"problem {number}")
+        _one(X[part], y[part].astype(np.float64), settings, where.format(number))
         for number, (y, part) in enumerate(zip(labels, train, strict=True))
     ]
     return LinearModels(*(np.stack(column) for column in zip(*rows, strict=True)))
@@ -29,17 +34,29 @@ def class_scores(
     for row in range(len(codes)):
         for fold in range(n_folds):
             train, test = (folds[row] != fold) & (folds[row] >= 0), folds[row] == fold
-            scaled = _standardised(X, train, True, f"labelling {row} without fold {fold}")[0]
-            weights, intercepts = discriminant(scaled[train], codes[row, train], n_classes, shrinkage)
+            where = f"labelling {row} without fold {fold}"
+            scaled = _standardised(X, train, True, where)[0]
+            weights, intercepts = _discriminant(scaled[train], codes[row, train], n_classes, shrinkage, where)
             scores[row, test] = scaled[test] @ weights.T + intercepts
     return scores - scores.mean(axis=2, keepdims=True)
+
+
+def _discriminant(
+    Z: np.ndarray, codes: np.ndarray, n_classes: int, shrinkage: float | str, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        return discriminant(Z, codes, n_classes, shrinkage)
+    except np.linalg.LinAlgError as error:
+        raise MeasureError(f"{where}: {error}") from None
 
 
 def _standardised(
     X: np.ndarray, train: np.ndarray, standardize: bool, where: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """X in units of the training trials (0 for units that do not vary there), their mean and SD, who varies."""
-    mean, sd = X[train].mean(axis=0), X[train].std(axis=0)
+    mean = X[train].mean(axis=0)
+    mean = mean + (X[train] - mean).mean(axis=0)  # of units far from 0, too
+    sd = X[train].std(axis=0)
     alive = (X[train] != X[train][0]).any(axis=0) & (sd > 0)
     if not alive.any():
         raise MeasureError(f"{where}: no unit varies over the training trials")
@@ -52,7 +69,7 @@ def _standardised(
 def _one(X: np.ndarray, y: np.ndarray, settings: Any, where: str) -> tuple[Any, ...]:
     Z, mean, sd, alive = _standardised(X, np.ones(len(X), dtype=bool), settings.standardize, where)
     if settings.solver == "lda":
-        weights, intercepts = discriminant(Z, (y > 0).astype(int), 2, settings.shrinkage)
+        weights, intercepts = _discriminant(Z, (y > 0).astype(int), 2, settings.shrinkage, where)
         w, b, steps, converged = weights[1] - weights[0], intercepts[1] - intercepts[0], 1, True
     else:
         # more units than trials: the solution lies in the span of the trials

@@ -13,6 +13,8 @@ import numpy as np
 LARGE = 20_000_000
 #: Numbers in the Hessians of the problems that are solved together.
 AT_ONCE = 4_000_000
+#: Variance, in units of that of all trials, below which rounding in shared coordinates is felt.
+FRAIL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,11 @@ class Shared:
         center = part @ self.design[:, :-1] / count
         variance = part @ self.design[:, :-1] ** 2 / count - center**2
         # a unit whose training values are all its usual one does not vary, whatever rounding says
-        alive = (part @ self.differs > 0) & (variance > 1e-13)
+        alive = part @ self.differs > 0
+        for row, unit in np.argwhere(alive & (variance < FRAIL)):
+            values = self.design[train[row], unit]
+            center[row, unit], variance[row, unit] = values.mean(), values.var()
+            alive[row, unit] = (values != values[0]).any() and variance[row, unit] > 0
         return Stack(
             self.design,
             self.outer,

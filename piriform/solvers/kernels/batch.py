@@ -12,39 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from piriform.solvers.kernels.compile import Array, inlined
-from piriform.solvers.kernels.dense import CHUNK, add_outer, clear, sums8
+from piriform.solvers.kernels.dense import add_outer, clear, sums8
+from piriform.solvers.kernels.training import Training, choose_training
+from piriform.solvers.kernels.trials import Trials, aligned
 from piriform.solvers.kernels.vector import LANES, larger, load, spread, store, where_positive
-
-
-class Trials(NamedTuple):
-    """The shared responses; width and height are n_units + 1 and n_trials, rounded up to multiples of 8.
-
-    rows: (height * width,); largest: (width,) largest square of each unit; origin, unit: (width,) where 0
-    lies and how long 1 is, in these coordinates.
-    """
-
-    rows: np.ndarray
-    largest: np.ndarray
-    origin: np.ndarray
-    unit: np.ndarray
-    n_trials: int
-    n_units: int
-    width: int
-    height: int
-
-
-class Training(NamedTuple):
-    """The training set last chosen: second moments of its trials, which they are, and its standardisation."""
-
-    moments: np.ndarray
-    inside: np.ndarray
-    chosen: np.ndarray
-    weights: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    center: np.ndarray
-    scale: np.ndarray
-    alive: np.ndarray
 
 
 class Batch(NamedTuple):
@@ -94,51 +65,6 @@ class Results(NamedTuple):
     converged: np.ndarray
 
 
-def aligned(*shape: int) -> np.ndarray:
-    """Return zeros that start at a multiple of 64 bytes, so that eight numbers never straddle two cache lines."""
-    size = int(np.prod(shape))
-    raw = np.zeros(size + 8)
-    start = -raw.ctypes.data % 64 // 8
-    return raw[start : start + size].reshape(shape)
-
-
-def shared_trials(X: np.ndarray) -> tuple[Trials, np.ndarray, np.ndarray]:
-    """Return the responses as kernels want them, and the median and SD of each unit that were taken out."""
-    middle, unit = np.median(X, axis=0), X.std(axis=0)
-    unit[unit == 0] = 1.0
-    return _trials((X - middle) / unit, -middle / unit, 1 / unit), middle, unit
-
-
-def raw_trials(X: np.ndarray) -> Trials:
-    """Return the responses as kernels want them, as they are."""
-    return _trials(X, np.zeros(X.shape[1]), np.ones(X.shape[1]))
-
-
-def _trials(X: np.ndarray, origin: np.ndarray, unit: np.ndarray) -> Trials:
-    n_trials, n_units = X.shape
-    width, height = (n_units // 8 + 1) * 8, (n_trials + 7) // 8 * 8
-    rows, pad = aligned(height, width), np.zeros(width - n_units)
-    rows[:n_trials, :n_units], rows[:n_trials, n_units] = X, 1.0
-    largest = (rows**2).max(axis=0)
-    return Trials(rows.ravel(), largest, np.append(origin, pad), np.append(unit, pad), n_trials, n_units, width, height)
-
-
-def empty_training(trials: Trials) -> Training:
-    """Return a training set without trials."""
-    width, height = trials.width, trials.height
-    return Training(
-        *[
-            aligned(width * width),
-            np.zeros(height, np.bool_),
-            np.zeros(height, np.int64),
-            aligned(height),
-            *aligned(2, CHUNK * width),
-            *aligned(2, width),
-            np.ones(width, np.bool_),
-        ]
-    )
-
-
 def empty_batch(trials: Trials, n_lanes: int) -> Batch:
     """Return space for ``n_lanes`` <= 8 problems."""
     width, height = trials.width, trials.height
@@ -154,21 +80,6 @@ def empty_batch(trials: Trials, n_lanes: int) -> Batch:
             aligned(width),
         ]
     )
-
-
-def interleaved(values: np.ndarray, n_lanes: int, height: int) -> np.ndarray:
-    """Return rows of trials as (n_batches, 8 height): eight (or n_lanes) rows side by side, zeros beside them.
-
-    A single row stands for all: it fills every lane.
-    """
-    values = np.repeat(values, n_lanes, axis=0) if len(values) == 1 else values
-    n_rows, n_trials = values.shape
-    n_batches = -(-n_rows // n_lanes)
-    padded = np.zeros((n_batches * n_lanes, n_trials))
-    padded[:n_rows] = values
-    out = aligned(n_batches, height, LANES)
-    out[:, :n_trials, :n_lanes] = padded.reshape(n_batches, n_lanes, n_trials).transpose(0, 2, 1)
-    return out.reshape(n_batches, height * LANES)
 
 
 @inlined
@@ -189,8 +100,8 @@ def enter(
     trials: Trials, training: Training, batch: Batch, p: int, folds: Array, fold: int, settings: Settings
 ) -> None:
     """Choose the training set of lane p: the trials of folds other than ``fold``."""
-    n_train = _update_moments(trials, training, folds, fold)
-    batch.n_train[p], batch.n_dropped[p] = n_train, _standardise(trials, training, n_train, settings.standardize)
+    n_train, n_dropped = choose_training(trials, training, folds, fold, settings.standardize)
+    batch.n_train[p], batch.n_dropped[p] = n_train, n_dropped
     for j in range(trials.n_units + 1):
         batch.center8[LANES * j + p] = training.center[j]
         batch.scale8[LANES * j + p] = training.scale[j]
@@ -338,69 +249,3 @@ def penalty_along(trials: Trials, batch: Batch, start8: Array, step8: Array, set
         here, ahead = here + center * start, ahead + center * step
     pull = spread(settings.pull)
     return linear + pull * ahead * here, quadratic + pull * ahead * ahead
-
-
-@inlined
-def _update_moments(trials: Trials, training: Training, folds: Array, fold: int) -> int:
-    n_train = n_changed = 0
-    inside, chosen, weights = training.inside, training.chosen, training.weights
-    for i in range(trials.n_trials):
-        now = (folds[i] >= 0) & (folds[i] != fold)
-        n_train += now
-        chosen[n_changed], weights[n_changed] = i, 2.0 * now - 1.0
-        n_changed += now != inside[i]
-        inside[i] = now
-    if n_changed > n_train:
-        clear(training.moments, 0, len(training.moments))
-        n_changed = 0
-        for i in range(trials.n_trials):
-            chosen[n_changed], weights[n_changed] = i, 1.0
-            n_changed += inside[i]
-    add_outer(training.moments, trials.rows, chosen, n_changed, weights, trials.width, training.left, training.right)
-    return n_train
-
-
-@inlined
-def _standardise(trials: Trials, training: Training, n_train: int, standardize: bool) -> int:
-    """Set center, scale and alive; return the number of units without variance."""
-    d, width, n_dropped = trials.n_units, trials.width, 0
-    for j in range(d):
-        mean = training.moments[j * width + d] / n_train
-        variance = training.moments[j * width + j] / n_train - mean * mean
-        training.alive[j] = True
-        if n_train * variance <= 1e-3 * trials.largest[j]:
-            mean, variance, training.alive[j] = _recomputed_unit(trials, training, j, n_train)
-        if not training.alive[j]:
-            n_dropped += 1
-        training.center[j] = mean if standardize else trials.origin[j]
-        training.scale[j] = np.sqrt(variance) if standardize else trials.unit[j]
-        if not training.alive[j]:
-            training.scale[j] = trials.unit[j]
-    training.center[d], training.scale[d], training.alive[d] = 1.0, 0.0, True
-    return n_dropped
-
-
-@inlined
-def _recomputed_unit(trials: Trials, training: Training, j: int, n_train: int) -> tuple[float, float, bool]:
-    """Mean and variance of a unit in two passes, and whether it varies; its moments are renewed too.
-
-    Moments are kept up to date by adding and subtracting trials. That loses digits where the trials of
-    the test fold hold nearly all of a unit's variance.
-    """
-    d, width, inside, x = trials.n_units, trials.width, training.inside, trials.rows[j:]
-    low, high, mean = np.inf, -np.inf, 0.0
-    for i in range(trials.n_trials):
-        if inside[i]:
-            value = x[i * width]
-            low, high, mean = min(low, value), max(high, value), mean + value / n_train
-    variance = 0.0
-    for i in range(trials.n_trials):
-        if inside[i]:
-            variance += (x[i * width] - mean) ** 2 / n_train
-    for k in range(d + 1):
-        value = 0.0
-        for i in range(trials.n_trials):
-            if inside[i]:
-                value += x[i * width] * trials.rows[i * width + k]
-        training.moments[min(j, k) * width + max(j, k)] = value
-    return mean, variance, high > low

@@ -116,6 +116,21 @@ def scores8(rows: Array, theta8: Array, out8: Array, n_columns: int, width: int,
 
 
 @compiled
+def scores_of(rows: Array, chosen: Array, n_chosen: int, theta: Array, out: Array, width: int) -> None:
+    """out[i] = row i of X times theta, for each i in ``chosen``."""
+    last = max(n_chosen - 1, 0)
+    for q in range(0, n_chosen, 4):
+        i0, i1 = chosen[q], chosen[min(q + 1, last)]
+        i2, i3 = chosen[min(q + 2, last)], chosen[min(q + 3, last)]
+        s0 = s1 = s2 = s3 = spread(0.0)
+        for j in range(0, width, 8):
+            t = load(theta, j)
+            s0, s1 = s0 + load(rows, i0 * width + j) * t, s1 + load(rows, i1 * width + j) * t
+            s2, s3 = s2 + load(rows, i2 * width + j) * t, s3 + load(rows, i3 * width + j) * t
+        out[i0], out[i1], out[i2], out[i3] = total(s0), total(s1), total(s2), total(s3)
+
+
+@compiled
 def sums8(rows: Array, r8: Array, out8: Array, width: int, n_trials: int) -> None:
     """out8 = X' r8, for eight problems."""
     for j in range(0, width, 8):

@@ -10,22 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from piriform.solvers.kernels.batch import (
-    LANES,
-    Batch,
-    Results,
-    Settings,
-    Training,
-    Trials,
-    aligned,
-    cut,
-    enter,
-    lane_of,
-    open_batch,
-)
 from piriform.solvers.kernels.compile import Array, compiled, inlined
-from piriform.solvers.kernels.dense import clear, factorize, scores8, solve, sums8
-from piriform.solvers.kernels.vector import load, spread, store, where_positive
+from piriform.solvers.kernels.dense import clear, factorize, scores_of, solve
+from piriform.solvers.kernels.fold_sums import FoldSums, sum_blocks, sum_classes, sum_folds, training_moments
+from piriform.solvers.kernels.small import SMALL, factorize8, solve8
+from piriform.solvers.kernels.training import recomputed_unit
+from piriform.solvers.kernels.trials import Trials, aligned
+from piriform.solvers.kernels.vector import LANES, load, spread, store
 
 #: Smallest within-class variance, in units of the total variance.
 FLOOR = 1e-10
@@ -35,33 +26,75 @@ NOISE = 1e-13
 COLLINEAR = 1e12
 
 
-class Work(NamedTuple):
-    """members8: 1 for the training trials of a class; totals8: their sums; means, counts: by class."""
+class Discriminants(NamedTuple):
+    """What is found. decision: (n_classes - 1, n_labellings, n_trials); the next three (n_labellings, n_folds).
 
-    members8: np.ndarray
-    totals8: np.ndarray
-    means: np.ndarray
-    counts: np.ndarray
+    theta, center, scale: (n_classes - 1, n_labellings, n_folds, n_units + 1) and twice (n_labellings,
+    n_folds, n_units + 1), or of length 0 where nobody asks for them.
+    """
+
+    decision: np.ndarray
+    norms: np.ndarray
+    n_dropped: np.ndarray
+    converged: np.ndarray
+    theta: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+
+
+class Work(NamedTuple):
+    """The problem being prepared, and those that wait to be solved side by side.
+
+    matrix, inverse: scatter, shrunk, and its factor; diagonal: the scatter's, shrunk; squares: squared scale
+    of each unit; matrix8, inverse8, x8: the same of waiting problems; labelling, fold, n_train: theirs; means,
+    centers, diagonals, scales, alive: by problem, ``means`` by class too.
+    """
+
     matrix: np.ndarray
     inverse: np.ndarray
-    diagonal: np.ndarray
-    theta8: np.ndarray
-    codes: np.ndarray
+    column: np.ndarray
+    second: np.ndarray
+    matrix8: np.ndarray
+    inverse8: np.ndarray
+    x8: np.ndarray
+    means: np.ndarray
+    counts: np.ndarray
+    centers: np.ndarray
+    squares: np.ndarray
+    diagonals: np.ndarray
+    alive: np.ndarray
+    n_train: np.ndarray
+    labelling: np.ndarray
+    fold: np.ndarray
+    tested: np.ndarray
+    n_tested: np.ndarray
+    n_lanes: int
+
+
+class Settings(NamedTuple):
+    """Share of the diagonal, or -1: Ledoit and Wolf's; whether units are standardised."""
+
+    shrinkage: float
+    standardize: bool
 
 
 def empty_work(trials: Trials, n_classes: int) -> Work:
-    """Return work space for ``n_classes`` classes."""
-    width, height = trials.width, trials.height
+    """Return work space."""
+    width, side_by_side = trials.width, trials.width <= SMALL
+    lanes, small = (LANES, width) if side_by_side else (1, 0)
     return Work(
         *[
-            aligned(height * LANES),
-            aligned(width * LANES),
-            aligned(LANES * n_classes, width),
-            aligned(LANES * n_classes),
             aligned(width * width),
-            *aligned(2, width),
-            aligned(n_classes * width * LANES),
-            np.zeros(height, np.int64),
+            *aligned(3, width),
+            aligned(LANES * small * small),
+            *aligned(2, LANES * small),
+            aligned(lanes * n_classes, width),
+            aligned(lanes * n_classes),
+            *aligned(4, lanes, width),
+            *np.zeros((3, lanes), np.int64),
+            np.zeros((lanes, trials.height), np.int64),
+            np.zeros(lanes, np.int64),
+            lanes,
         ]
     )
 
@@ -69,140 +102,173 @@ def empty_work(trials: Trials, n_classes: int) -> Work:
 @compiled
 def run(
     trials: Trials,
-    training: Training,
-    batch: Batch,
+    sums: FoldSums,
     work: Work,
-    results: Results,
-    decision: Array,
-    theta: Array,
+    results: Discriminants,
     codes: Array,
-    codes8: Array,
     folds: Array,
-    folds8: Array,
     n_folds: int,
-    shrinkage: float,
     settings: Settings,
 ) -> None:
-    """decision, theta: lists over classes 1, 2, ... of what Results holds for one classifier; shrinkage < 0: Ledoit-Wolf."""
-    n_classes = len(decision) + 1
-    for fold in range(n_folds):
-        for first in range(0, len(codes), LANES):
-            n = min(LANES, len(codes) - first)
-            open_batch(batch, n)
-            for c in range(1, n_classes):
-                _class_totals(
-                    trials, batch, work, codes8[first // LANES], folds8[min(first // LANES, len(folds8) - 1)], fold, c
-                )
-                for p in range(n):
-                    lane_of(work.totals8, p, work.means[LANES * c + p])
-            for p in range(n):
-                enter(trials, training, batch, p, folds[min(first + p, len(folds) - 1)], fold, settings)
-                _class_means(trials, training, batch, work, p, n_classes)
-                _within_scatter(trials, training, work, p, n_classes)
-                _shrink(trials, training, batch, work, codes[first + p], p, n_classes, shrinkage)
-                batch.converged[p] = _directions(trials, batch, work, p, n_classes)
-            _write(trials, batch, work, results, decision, theta, folds, first, n, fold, n_classes)
+    """Fit every labelling without each of its folds."""
+    sum_blocks(trials, sums)
+    n_waiting = 0
+    for row in range(len(codes)):
+        own = folds[min(row, len(folds) - 1)]
+        if row < len(folds):
+            sum_folds(trials, sums, own)
+        sum_classes(trials, sums, codes[row])
+        for fold in range(n_folds):
+            _prepare(trials, sums, work, results, codes[row], own, n_waiting, row, fold, settings)
+            n_waiting += 1
+            if n_waiting == work.n_lanes:
+                _solve_waiting(trials, sums.n_classes, work, results, n_waiting)
+                n_waiting = 0
+    _solve_waiting(trials, sums.n_classes, work, results, n_waiting)
 
 
 @inlined
-def _class_totals(trials: Trials, batch: Batch, work: Work, codes8: Array, folds8: Array, fold: int, c: int) -> None:
-    """totals8 = sum of the training trials of class c (its last entry counts them)."""
-    zero, one, half, this, code = spread(0.0), spread(1.0), spread(0.5), spread(float(fold)), spread(float(c))
-    for o in range(0, LANES * trials.n_trials, LANES):
-        at_fold, distance = load(folds8, o), load(codes8, o) - code
-        away = at_fold - this
-        member = where_positive(half - distance * distance, one, zero) * where_positive(at_fold + one, one, zero)
-        store(work.members8, o, where_positive(away * away, member, zero))
-    sums8(trials.rows, work.members8, work.totals8, trials.width, trials.n_trials)
-
-
-@inlined
-def _class_means(trials: Trials, training: Training, batch: Batch, work: Work, p: int, n_classes: int) -> None:
-    """From totals to means; class 0 is what is left of all training trials."""
-    d, width = trials.n_units, trials.width
-    first = work.means[p]
-    for j in range(d + 1):
-        first[j] = training.moments[j * width + d]
-    for c in range(1, n_classes):
-        mean = work.means[LANES * c + p]
-        count = mean[d]
-        work.counts[LANES * c + p] = count
-        for j in range(d + 1):
-            first[j] -= mean[j]
-            mean[j] /= count
-        mean[d] = 0.0
-    count = first[d]
-    work.counts[p] = count
-    for j in range(d):
-        first[j] /= count
-    first[d] = 0.0
-
-
-@inlined
-def _within_scatter(trials: Trials, training: Training, work: Work, p: int, n_classes: int) -> None:
-    """matrix = sum over trials of the outer product of their deviation from the class mean."""
-    d, width = trials.n_units, trials.width
-    for j in range(d):
-        o = j * width
-        for i in range(j // 8 * 8, width, 8):
-            value = load(training.moments, o + i)
-            for c in range(n_classes):
-                mean = work.means[LANES * c + p]
-                value = value - spread(work.counts[LANES * c + p] * mean[j]) * load(mean, i)
-            store(work.matrix, o + i, value)
-    for j in range(d):
-        if work.matrix[j * width + j] < NOISE * training.moments[j * width + j]:
-            for i in range(j):
-                work.matrix[i * width + j] = 0.0
-            clear(work.matrix, j * width + j // 8 * 8, (j + 1) * width)
-
-
-@inlined
-def _shrink(
-    trials: Trials, training: Training, batch: Batch, work: Work, codes: Array, p: int, n_classes: int, shrinkage: float
+def _prepare(
+    trials: Trials,
+    sums: FoldSums,
+    work: Work,
+    results: Discriminants,
+    codes: Array,
+    folds: Array,
+    p: int,
+    row: int,
+    fold: int,
+    settings: Settings,
 ) -> None:
-    """Shrink the scatter to its diagonal, or to its mean with Ledoit and Wolf's amount."""
-    d, width, matrix = trials.n_units, trials.width, work.matrix
-    dof = float(max(batch.n_train[p] - n_classes, 1))
-    amount, common = shrinkage, 0.0
-    if shrinkage < 0.0:
-        amount, common = _ledoit_wolf(trials, training, work, codes, batch.n_train[p], d - batch.n_dropped[p], p)
-    keep = spread(1.0 - amount)
+    """Put a problem into lane p."""
+    first, last = sums.starts[fold], sums.starts[fold + 1]
+    n_train = sums.starts[sums.n_groups] - last + first
+    work.labelling[p], work.fold[p], work.n_train[p], work.n_tested[p] = row, fold, n_train, last - first
+    for q in range(first, last):
+        work.tested[p, q - first] = sums.order[q]
+    training_moments(sums, fold, work.matrix)
+    n_dropped = _standardise(trials, work, folds, fold, p, settings.standardize)
+    results.n_dropped[row, fold] = n_dropped
+    _class_means(trials, sums, work, fold, p)
+    amount = settings.shrinkage
+    if amount >= 0.0:
+        _within_scatter(trials, work, p, sums.n_classes, 1.0 - amount)
+        _shrink(trials, work, p, amount, 0.0, sums.n_classes, False)
+    else:
+        _within_scatter(trials, work, p, sums.n_classes, 1.0)
+        n_alive = trials.n_units - n_dropped
+        amount, common = _ledoit_wolf(trials, work, codes, folds, fold, n_alive, p, sums.n_classes)
+        for o in range(0, len(work.matrix), 8):
+            store(work.matrix, o, spread(1.0 - amount) * load(work.matrix, o))
+        _shrink(trials, work, p, amount, common, sums.n_classes, True)
+    if len(work.matrix8) > 0:
+        _into_lane(trials, work, p)
+
+
+@inlined
+def _standardise(trials: Trials, work: Work, folds: Array, fold: int, p: int, standardize: bool) -> int:
+    """Set centers, squares and alive; return the number of units without variance."""
+    d, width, n_dropped = trials.n_units, trials.width, 0
+    n_train = work.n_train[p]
+    each = 1.0 / n_train
+    center, square, alive = work.centers[p], work.squares[p], work.alive[p]
     for j in range(d):
-        own, square = matrix[j * width + j], training.scale[j] ** 2
-        target = max(common * square if shrinkage < 0.0 else own, FLOOR * dof * square)
+        mean = work.matrix[j * width + d] * each
+        variance = work.matrix[j * width + j] * each - mean * mean
+        alive[j] = 1.0
+        if n_train * variance <= 1e-3 * trials.largest[j]:
+            mean, variance, varies = recomputed_unit(trials, work.matrix, folds, fold, j, n_train)
+            alive[j] = 1.0 if varies else 0.0
+            n_dropped += 1 - varies
+        center[j] = mean if standardize else trials.origin[j]
+        square[j] = variance if standardize and alive[j] > 0.0 else trials.unit[j] ** 2
+        work.second[j] = work.matrix[j * width + j]
+    return n_dropped
+
+
+@inlined
+def _class_means(trials: Trials, sums: FoldSums, work: Work, fold: int, p: int) -> None:
+    """Means of the training trials of each class: of all folds, less those of the test fold."""
+    d, width, n_classes = trials.n_units, trials.width, sums.n_classes
+    for c in range(n_classes):
+        mean, own, whole = work.means[p * n_classes + c], fold * n_classes + c, sums.n_groups * n_classes + c
+        count = float(sums.counts[whole] - sums.counts[own])
+        work.counts[p * n_classes + c] = count
+        each = spread(1.0 / count)
+        for i in range(0, width, 8):
+            store(mean, i, each * (load(sums.totals, whole * width + i) - load(sums.totals, own * width + i)))
+        clear(mean, d, width)
+
+
+@inlined
+def _within_scatter(trials: Trials, work: Work, p: int, n_classes: int, keep: float) -> None:
+    """matrix = ``keep`` times the sum over trials of the outer product of their deviation from the class mean."""
+    d, width, matrix, factor = trials.n_units, trials.width, work.matrix, spread(keep)
+    for j in range(d):
+        o, own = j * width, work.second[j]
+        for c in range(n_classes):
+            own -= work.counts[p * n_classes + c] * work.means[p * n_classes + c, j] ** 2
         for i in range(j // 8 * 8, width, 8):
-            store(matrix, j * width + i, keep * load(matrix, j * width + i))
+            value = load(matrix, o + i)
+            for c in range(n_classes):
+                mean = work.means[p * n_classes + c]
+                value = value - spread(work.counts[p * n_classes + c] * mean[j]) * load(mean, i)
+            store(matrix, o + i, factor * value)
+        work.diagonals[p, j] = own
+    for j in range(d):
+        if work.diagonals[p, j] < NOISE * work.second[j]:
+            work.diagonals[p, j] = 0.0
+            _clear_unit(work.matrix, j, width)
+
+
+@inlined
+def _clear_unit(matrix: Array, j: int, width: int) -> None:
+    for i in range(j):
+        matrix[i * width + j] = 0.0
+    clear(matrix, j * width + j // 8 * 8, (j + 1) * width)
+
+
+@inlined
+def _shrink(trials: Trials, work: Work, p: int, amount: float, common: float, n_classes: int, to_common: bool) -> None:
+    """Add ``amount`` of the target's diagonal; an identity stands where there is no unit."""
+    d, width, matrix = trials.n_units, trials.width, work.matrix
+    dof = float(max(work.n_train[p] - n_classes, 1))
+    for j in range(d):
+        own, square = work.diagonals[p, j], work.squares[p, j]
+        target = max(common * square if to_common else own, FLOOR * dof * square)
+        value = (1.0 - amount) * own + amount * target
+        if work.alive[p, j] == 0.0:
+            _clear_unit(matrix, j, width)
+            value = 1.0
         matrix[j * width + d] = 0.0
-        matrix[j * width + j] = (1.0 - amount) * own + amount * target
-        work.diagonal[j] = matrix[j * width + j]
+        matrix[j * width + j] = work.diagonals[p, j] = value
     for j in range(d, width):
         clear(matrix, j * width + j // 8 * 8, (j + 1) * width)
         matrix[j * width + j] = 1.0
-    cut(trials, batch, p, matrix)
 
 
 @compiled
 def _ledoit_wolf(
-    trials: Trials, training: Training, work: Work, codes: Array, n_train: int, n_alive: int, p: int
+    trials: Trials, work: Work, codes: Array, folds: Array, fold: int, n_alive: int, p: int, n_classes: int
 ) -> tuple[float, float]:
     """Amount of shrinkage and mean scatter of standardised units (Ledoit & Wolf 2004, J Multivar Anal 88:365)."""
-    d, width, matrix = trials.n_units, trials.width, work.matrix
+    d, width, matrix, n_train = trials.n_units, trials.width, work.matrix, work.n_train[p]
+    squares, alive = work.squares[p], work.alive[p]
     trace = square = fourth = 0.0
     for j in range(d):
-        if training.alive[j]:
-            a = 1.0 / (training.scale[j] * n_train)
-            trace += matrix[j * width + j] * a / training.scale[j]
-            square += (matrix[j * width + j] * a / training.scale[j]) ** 2
+        if alive[j] > 0.0:
+            own = matrix[j * width + j] / (squares[j] * n_train)
+            trace += own
+            square += own * own
             for i in range(j + 1, d):
-                if training.alive[i]:
-                    square += 2.0 * (matrix[j * width + i] * a / training.scale[i]) ** 2
-    for i in range(trials.n_trials):
-        if training.inside[i]:
-            mean, norm = work.means[LANES * codes[i] + p], 0.0
+                if alive[i] > 0.0:
+                    square += 2.0 * (matrix[j * width + i] / n_train) ** 2 / (squares[i] * squares[j])
+    for t in range(trials.n_trials):
+        if folds[t] >= 0 and folds[t] != fold:
+            mean, norm = work.means[p * n_classes + codes[t]], 0.0
             for j in range(d):
-                if training.alive[j]:
-                    norm += ((trials.rows[i * width + j] - mean[j]) / training.scale[j]) ** 2
+                if alive[j] > 0.0:
+                    norm += (trials.rows[t * width + j] - mean[j]) ** 2 / squares[j]
             fourth += norm * norm
     distance = square - trace * trace / n_alive
     amount = min(1.0, max(0.0, (fourth / n_train - square) / n_train / distance)) if distance > 0 else 1.0
@@ -210,58 +276,72 @@ def _ledoit_wolf(
 
 
 @inlined
-def _directions(trials: Trials, batch: Batch, work: Work, p: int, n_classes: int) -> bool:
-    """Solve for the direction from class 0 to each other class; False if the scatter is singular."""
-    d, width = trials.n_units, trials.width
-    dof = float(max(batch.n_train[p] - n_classes, 1))
-    fine = factorize(work.matrix, work.inverse, width)
-    for j in range(d):
-        if batch.alive8[LANES * j + p] > 0.0 and not work.inverse[j] ** 2 * work.diagonal[j] < COLLINEAR:
-            fine = False
+def _into_lane(trials: Trials, work: Work, p: int) -> None:
+    width = trials.width
+    for j in range(trials.n_units):
+        for i in range(j // 8 * 8, width):
+            work.matrix8[LANES * (j * width + i) + p] = work.matrix[j * width + i]
+
+
+@compiled
+def _solve_waiting(trials: Trials, n_classes: int, work: Work, results: Discriminants, n: int) -> None:
+    """Solve and test the first n lanes."""
+    small = len(work.matrix8) > 0
+    if small and n > 0:
+        factorize8(work.matrix8, work.inverse8, trials.n_units, trials.width)
+    for p in range(n):
+        row, fold, fine = work.labelling[p], work.fold[p], True
+        if not small:
+            fine = factorize(work.matrix, work.inverse, trials.width)
+        for j in range(trials.n_units):
+            inverse = work.inverse8[LANES * j + p] if small else work.inverse[j]
+            good = (inverse > 0.0) & (inverse**2 * work.diagonals[p, j] < COLLINEAR)
+            fine = fine and (work.alive[p, j] == 0.0 or good)
+        results.converged[row, fold] = fine
+        if len(results.center) > 0:
+            for j in range(trials.n_units):
+                results.center[row, fold, j] = work.centers[p, j]
+                results.scale[row, fold, j] = np.sqrt(work.squares[p, j])
     for c in range(1, n_classes):
-        one, other, v = work.means[LANES * c + p], work.means[p], batch.column
-        for j in range(d):
-            v[j] = dof * (one[j] - other[j]) * batch.alive8[LANES * j + p]
-        clear(v, d, width)
-        solve(work.matrix, work.inverse, v, width)
-        offset = 0.0
-        for j in range(d):
-            offset -= 0.5 * v[j] * (one[j] + other[j])
-        v[d] = offset
-        for j in range(width):
-            work.theta8[(c * width + j) * LANES + p] = v[j]
-    return fine
+        if small:
+            for p in range(n):
+                _aim(trials, work, p, c, n_classes)
+                for j in range(trials.n_units):
+                    work.x8[LANES * j + p] = work.column[j]
+            solve8(work.matrix8, work.inverse8, work.x8, trials.n_units, trials.width)
+        for p in range(n):
+            if small:
+                for j in range(trials.n_units):
+                    work.column[j] = work.x8[LANES * j + p]
+            else:
+                _aim(trials, work, p, c, n_classes)
+                solve(work.matrix, work.inverse, work.column, trials.width)
+            _test(trials, work, results, p, c, n_classes)
 
 
 @inlined
-def _write(
-    trials: Trials,
-    batch: Batch,
-    work: Work,
-    results: Results,
-    decision: Array,
-    theta: Array,
-    folds: Array,
-    first: int,
-    n: int,
-    fold: int,
-    n_classes: int,
-) -> None:
-    d, width = trials.n_units, trials.width
-    for c in range(1, n_classes):
-        theta8 = work.theta8[c * width * LANES : (c + 1) * width * LANES]
-        scores8(trials.rows, theta8, batch.f8, d + 1, width, trials.height)
-        for p in range(n):
-            for j in range(d + 1):
-                theta[c - 1, first + p, fold, j] = theta8[LANES * j + p]
-            fold_of = folds[min(first + p, len(folds) - 1)]
-            for i in range(trials.n_trials):
-                if fold_of[i] == fold:
-                    decision[c - 1, first + p, i] = batch.f8[LANES * i + p]
-    for p in range(n):
-        for j in range(d):
-            results.center[first + p, fold, j] = batch.center8[LANES * j + p]
-            results.scale[first + p, fold, j] = batch.scale8[LANES * j + p]
-        results.n_dropped[first + p, fold] = batch.n_dropped[p]
-        results.n_iterations[first + p, fold] = 1
-        results.converged[first + p, fold] = batch.converged[p]
+def _aim(trials: Trials, work: Work, p: int, c: int, n_classes: int) -> None:
+    """column = right-hand side of the direction from class 0 to class c."""
+    dof = float(max(work.n_train[p] - n_classes, 1))
+    one, other = work.means[p * n_classes + c], work.means[p * n_classes]
+    for j in range(trials.n_units):
+        work.column[j] = dof * (one[j] - other[j]) * work.alive[p, j]
+    clear(work.column, trials.n_units, trials.width)
+
+
+@inlined
+def _test(trials: Trials, work: Work, results: Discriminants, p: int, c: int, n_classes: int) -> None:
+    """Score the trials of the test fold by the direction in ``column``."""
+    d, row, fold, v = trials.n_units, work.labelling[p], work.fold[p], work.column
+    one, other = work.means[p * n_classes + c], work.means[p * n_classes]
+    offset = norm = 0.0
+    for j in range(d):
+        offset -= 0.5 * v[j] * (one[j] + other[j])
+        norm += v[j] * v[j] * work.squares[p, j]
+    clear(v, d, trials.width)
+    v[d] = offset
+    scores_of(trials.rows, work.tested[p], work.n_tested[p], v, results.decision[c - 1, row], trials.width)
+    results.norms[row, fold] = np.sqrt(norm)
+    if len(results.center) > 0:
+        for j in range(d + 1):
+            results.theta[c - 1, row, fold, j] = v[j]

@@ -13,9 +13,6 @@ from piriform.solvers.kernels.batch import (
     LANES,
     Batch,
     Settings,
-    Training,
-    Trials,
-    aligned,
     cut,
     downhill8,
     lane_of,
@@ -23,6 +20,8 @@ from piriform.solvers.kernels.batch import (
 )
 from piriform.solvers.kernels.compile import Array, compiled, inlined
 from piriform.solvers.kernels.dense import add_outer, copy, factorize, scores8, solve
+from piriform.solvers.kernels.training import Training
+from piriform.solvers.kernels.trials import Trials, aligned
 from piriform.solvers.kernels.vector import larger, load, smaller, spread, store, where_positive
 
 MAX_STEPS = 30

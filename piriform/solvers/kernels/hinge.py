@@ -13,9 +13,6 @@ from piriform.solvers.kernels.batch import (
     Batch,
     Results,
     Settings,
-    Training,
-    Trials,
-    aligned,
     assemble,
     close_batch,
     downhill8,
@@ -29,15 +26,17 @@ from piriform.solvers.kernels.batch import (
 from piriform.solvers.kernels.compile import Array, compiled, inlined
 from piriform.solvers.kernels.dense import clear, factorize, scores8, solve
 from piriform.solvers.kernels.finish import Finish, add_curvature, empty_finish, finish_exactly
+from piriform.solvers.kernels.training import Training
+from piriform.solvers.kernels.trials import Trials, aligned
 from piriform.solvers.kernels.vector import larger, load, smaller, spread, store, where_positive
 
 MAX_STEPS = 80
 #: Directions per matrix beyond Mehrotra's, and how far off its target a product may be (its share or inverse).
-CORRECTORS, SPREAD = 3, 0.1
+CORRECTORS, SPREAD = 1, 0.1
 #: Curvature of a trial, per unit, below which it is left out of the matrix; the penalty's is 1.
 IGNORED = 0.1
 #: mu, in units of c, from which on the exact finish is tried.
-READY = 3e-4
+READY = 1e-4
 
 
 class Direction(NamedTuple):

@@ -15,9 +15,6 @@ from piriform.solvers.kernels.batch import (
     Batch,
     Results,
     Settings,
-    Training,
-    Trials,
-    aligned,
     assemble,
     close_batch,
     cut,
@@ -33,6 +30,8 @@ from piriform.solvers.kernels.batch import (
 )
 from piriform.solvers.kernels.compile import Array, compiled, inlined
 from piriform.solvers.kernels.dense import add_outer, clear, factorize, scores8, solve
+from piriform.solvers.kernels.training import Training
+from piriform.solvers.kernels.trials import Trials, aligned
 from piriform.solvers.kernels.vector import decay, larger, load, spread, store, where_positive
 
 #: A new matrix costs about as much as this many steps with the old one.

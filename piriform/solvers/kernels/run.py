@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 
 from piriform.solvers.kernels import discriminant, hinge, logistic, svm
-from piriform.solvers.kernels.batch import (
-    LANES,
-    Results,
-    Settings,
-    Trials,
-    empty_batch,
-    empty_training,
-    interleaved,
-    raw_trials,
-    shared_trials,
-)
+from piriform.solvers.kernels.batch import Results, Settings, empty_batch
+from piriform.solvers.kernels.fold_sums import empty_fold_sums
+from piriform.solvers.kernels.training import empty_training
+from piriform.solvers.kernels.trials import Trials, interleaved, raw_trials, shared_trials
+from piriform.solvers.kernels.vector import LANES
 
 KERNELS: dict[str, Any] = {"svm": svm, "hinge": hinge, "logistic": logistic}
 #: Numbers in the matrices of the problems that are solved side by side.
@@ -64,28 +58,53 @@ def discriminants(
 ) -> Fitted:
     """Fit shrinkage LDA; codes (n_labellings, n_trials) of 0 .. n_classes-1. One set of weights per class but the first."""
     trials, middle, unit = shared_trials(X)
-    results = _empty_results(trials, len(codes), n_folds)
-    codes = _own_copy(codes)
-    decision = np.full((n_classes - 1, *codes.shape), np.nan)
-    theta = np.zeros((n_classes - 1, *results.theta.shape))
-    shrinkage = -1.0 if isinstance(settings.shrinkage, str) else float(settings.shrinkage)
+    found = _directions(trials, codes, folds, n_folds, n_classes, settings, True)
+    n_iterations = np.ones_like(found.n_dropped)
+    results = Results(
+        found.decision, found.theta, found.center, found.scale, found.n_dropped, n_iterations, found.converged
+    )
+    return _in_units_of(results, middle, unit, settings.standardize)
+
+
+def tested_discriminants(
+    X: np.ndarray, codes: np.ndarray, folds: np.ndarray, n_folds: int, n_classes: int, settings: Any
+) -> discriminant.Discriminants:
+    """As :func:`discriminants`, without the hyperplanes themselves."""
+    return _directions(shared_trials(X)[0], codes, folds, n_folds, n_classes, settings, False)
+
+
+def _directions(
+    trials: Trials,
+    codes: np.ndarray,
+    folds: np.ndarray,
+    n_folds: int,
+    n_classes: int,
+    settings: Any,
+    with_planes: bool,
+) -> discriminant.Discriminants:
+    shape = (len(codes), n_folds)
+    planes = (*shape, trials.n_units + 1) if with_planes else (0, 0, 0)
+    found = discriminant.Discriminants(
+        np.full((n_classes - 1, *codes.shape), np.nan),
+        np.zeros(shape),
+        np.zeros(shape, np.int64),
+        np.zeros(shape, np.bool_),
+        np.zeros((n_classes - 1, *planes)),
+        *np.zeros((2, *planes)),
+    )
     discriminant.run(
         trials,
-        empty_training(trials),
-        empty_batch(trials, 1),
+        empty_fold_sums(trials, int(folds.max()) + 1, n_classes),
         discriminant.empty_work(trials, n_classes),
-        results,
-        decision,
-        theta,
-        codes,
-        interleaved(codes, LANES, trials.height),
-        _own_copy(folds),
-        interleaved(folds, LANES, trials.height),
+        found,
+        _as_integers(codes),
+        _as_integers(folds),
         n_folds,
-        shrinkage,
-        Settings(1.0, False, 0.0, settings.standardize, 1.0),
+        discriminant.Settings(
+            -1.0 if isinstance(settings.shrinkage, str) else float(settings.shrinkage), settings.standardize
+        ),
     )
-    return _in_units_of(results._replace(decision=decision, theta=theta), middle, unit, settings.standardize)
+    return found
 
 
 def _solved(
@@ -97,13 +116,13 @@ def _solved(
     pull = 1.0 if settings.pulls_intercept else 0.0
     kernel.run(
         trials,
-        empty_training(trials),
+        empty_training(trials, n_folds),
         batch,
         kernel.empty_work(trials, batch),
         results,
         interleaved(labels, n_lanes, trials.height),
         interleaved(folds, n_lanes, trials.height),
-        _own_copy(folds),
+        _as_integers(folds),
         len(labels),
         n_folds,
         Settings(float(settings.C), settings.class_weight == "balanced", pull, standardize, settings.tol),
@@ -111,9 +130,9 @@ def _solved(
     return results
 
 
-def _own_copy(rows: np.ndarray) -> np.ndarray:
+def _as_integers(rows: np.ndarray) -> np.ndarray:
     """Integers in one layout: kernels are compiled for each layout, and for read-only arrays, anew."""
-    return np.array(rows, dtype=np.int64, order="C")
+    return np.require(rows, np.int64, ["C", "W"])
 
 
 def _empty_results(trials: Trials, n_labellings: int, n_folds: int) -> Results:

@@ -13,9 +13,6 @@ from piriform.solvers.kernels.batch import (
     Batch,
     Results,
     Settings,
-    Training,
-    Trials,
-    aligned,
     assemble,
     close_batch,
     cut,
@@ -30,6 +27,8 @@ from piriform.solvers.kernels.batch import (
 )
 from piriform.solvers.kernels.compile import Array, compiled, inlined
 from piriform.solvers.kernels.dense import add_outer, copy, copy_upper, factorize, scores8, solve, sums8
+from piriform.solvers.kernels.training import Training
+from piriform.solvers.kernels.trials import Trials, aligned
 from piriform.solvers.kernels.vector import load, spread, store, where_positive
 
 

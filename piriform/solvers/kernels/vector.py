@@ -139,6 +139,16 @@ def where_positive(typing: Any, x: Any, yes: Any, no: Any) -> Any:
 
 
 @instruction
+def root(typing: Any, x: Any) -> Any:
+    """Square roots."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, "sqrt", args[0])
+
+    return lanes(lanes), generate
+
+
+@instruction
 def decay(typing: Any, x: Any) -> Any:
     """exp(-|x|), to about one unit in the last place.
 
