@@ -174,3 +174,20 @@ def test_numpy_solves_alone_what_shared_coordinates_would_lose(solver):
     np.testing.assert_allclose(got.weights, expected.weights, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(got.scale, expected.scale, rtol=1e-9)
     assert (got.n_dropped == 0).all()
+
+
+@needs_numba
+def test_a_unit_that_varies_little_within_classes_keeps_its_digits():
+    """Classes a million SD apart: sums of squares lose what NumPy's residuals keep."""
+    rng = np.random.default_rng(3)
+    y = np.where(np.arange(40) < 20, 1, -1)
+    X = 1e6 * y[:, None] + rng.standard_normal((40, 3))
+    folds = np.arange(40) % 4
+    options = {"solver": "lda", "shrinkage": 0.2}
+    by_numba, by_numpy = (solvers.heldout(X, y, folds, backend=b, **options).decision for b in ("numba", "numpy"))
+    np.testing.assert_allclose(by_numba, by_numpy, rtol=1e-9)
+    codes = (y > 0).astype(np.int64)
+    by_numba, by_numpy = (
+        solvers.heldout_multiclass(X, codes, folds, n_classes=2, backend=b, **options) for b in ("numba", "numpy")
+    )
+    np.testing.assert_allclose(by_numba, by_numpy, rtol=1e-9)

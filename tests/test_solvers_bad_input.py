@@ -99,9 +99,7 @@ def test_a_unit_that_varies_in_one_fold_only_is_dropped_without_it_and_counted(s
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_fold_that_takes_the_variance_of_all_units_is_refused(solver, backend):
     X = np.column_stack([np.where(FOLDS == 1, X0[:, 0], 3.0), np.where(FOLDS == 1, X0[:, 1], 0.1)])
-    with pytest.raises(
-        MeasureError, match=r"(labelling|problem) 0( without fold 1)?: no unit varies over the training trials"
-    ):
+    with pytest.raises(MeasureError, match="labelling 0 without fold 1: no unit varies over the training trials"):
         solvers.heldout(X, Y0, FOLDS, solver=solver, backend=backend)
 
 

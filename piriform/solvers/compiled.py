@@ -3,13 +3,14 @@
 What they cannot finish within the tolerance is left to NumPy, one problem at a time.
 """
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from piriform.errors import MeasureError
 from piriform.solvers.models import HeldOut, LinearModels
-from piriform.solvers.single import single_models
+from piriform.solvers.single import class_scores, single_models
 
 #: Numbers that kernels return at once.
 AT_ONCE = 4_000_000
@@ -21,16 +22,15 @@ def compiled_models(X: np.ndarray, labels: np.ndarray, train: np.ndarray, settin
     # one fold to test on, without trials: the problem trains on fold 1
     folds = np.where(train[:1] if same else train, 1, -1)
     fitted = _fitted(X, labels, folds, 1, settings)
-    _check(fitted.n_dropped == X.shape[1], fitted.converged, settings, lambda row, fold: f"problem {row}")
+    _check(fitted.n_dropped == X.shape[1], lambda row, fold: f"problem {row}")
     models = LinearModels(
         *(getattr(fitted, name)[:, 0] for name in ("weights", "intercepts", "center", "scale")),
         *(getattr(fitted, name)[:, 0] for name in ("n_dropped", "n_iterations", "converged")),
     )
-    left = np.flatnonzero(~models.converged)
-    if len(left):
-        again = single_models(X, labels[left], train[left], settings)
-        for name in ("weights", "intercepts", "n_iterations", "converged"):
-            getattr(models, name)[left] = getattr(again, name)
+    for row in np.flatnonzero(~models.converged):
+        again = single_models(X, labels[[row]], train[[row]], settings, where=f"problem {row}")
+        for field in fields(LinearModels):
+            getattr(models, field.name)[row] = getattr(again, field.name)[0]
     return models
 
 
@@ -62,11 +62,12 @@ def compiled_heldout(X: np.ndarray, labels: np.ndarray, folds: np.ndarray, n_fol
         some = folds if len(folds) == 1 else folds[rows]
         tested = _tested_discriminants if settings.solver == "lda" else _tested_margins
         found = tested(X, labels[rows], some, n_folds, settings)
-        _check(found[2] == X.shape[1], found[3], settings, lambda row, fold, rows=rows: _name(rows.start + row, fold))
+        _check(found[2] == X.shape[1], lambda row, fold, rows=rows: _name(rows.start + row, fold))
         decision[rows], norms[rows], dropped[rows], converged[rows] = found
     for row, fold in np.argwhere(~converged):
         own = folds[min(row, len(folds) - 1)]
-        again = single_models(X, labels[[row]], ((own != fold) & (own >= 0))[None], settings)
+        train = ((own != fold) & (own >= 0))[None]
+        again = single_models(X, labels[[row]], train, settings, where=_name(row, fold))
         decision[row, own == fold] = again.decision_values(X[own == fold])[0]
         norms[row, fold], converged[row, fold] = again.norms()[0], again.converged[0]
     return HeldOut(decision, norms, dropped, converged)
@@ -82,9 +83,11 @@ def compiled_class_scores(
     for rows in _portions(len(codes), n_folds, X.shape[1] * n_classes):
         some = folds if len(folds) == 1 else folds[rows]
         fitted = discriminants(X, codes[rows], some, n_folds, n_classes, settings)
-        silent = fitted.n_dropped == X.shape[1]
-        _check(silent, fitted.converged, settings, lambda row, fold, rows=rows: _name(rows.start + row, fold))
+        _check(fitted.n_dropped == X.shape[1], lambda row, fold, rows=rows: _name(rows.start + row, fold))
         scores[rows, :, 1:] = np.moveaxis(fitted.decision, 0, 2)
+        for row in np.flatnonzero(~fitted.converged.all(axis=1)) + rows.start:
+            own, where = folds[[min(row, len(folds) - 1)]], f"labelling {row}"
+            scores[row] = class_scores(X, codes[[row]], own, n_folds, n_classes, settings.shrinkage, where=where)[0]
     return scores - scores.mean(axis=2, keepdims=True)
 
 
@@ -127,9 +130,6 @@ def _name(row: int, fold: int) -> str:
     return f"labelling {row} without fold {fold}"
 
 
-def _check(silent: np.ndarray, converged: np.ndarray, settings: Any, where: Any) -> None:
+def _check(silent: np.ndarray, where: Any) -> None:
     if silent.any():
         raise MeasureError(f"{where(*np.argwhere(silent)[0])}: no unit varies over the training trials")
-    if settings.solver == "lda" and not converged.all():
-        problem = where(*np.argwhere(~converged)[0])
-        raise MeasureError(f"{problem}: the within-class covariance is singular: set shrinkage above 0")

@@ -1,7 +1,6 @@
 """Which hyperplane does shrinkage linear discriminant analysis fit?"""
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 #: Smallest within-class variance, in units of the total variance.
 FLOOR = 1e-10
@@ -44,6 +43,8 @@ def ledoit_wolf(residuals: np.ndarray) -> float:
 
 def _solved(scaled: np.ndarray, diagonal: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Each row of ``means`` times the inverse of scaled' scaled + diag(diagonal)."""
+    from scipy.linalg import cho_factor, cho_solve
+
     n, d = scaled.shape
     if d > n and (diagonal > 0).all():
         # Woodbury: (D + A'A)^-1 = D^-1 - D^-1 A' (1 + A D^-1 A')^-1 A D^-1

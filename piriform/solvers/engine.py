@@ -173,7 +173,7 @@ def heldout(
     for fold in range(n_folds):
         train = (folds != fold) & (folds >= 0)
         if shared is None:
-            models = single_models(X, labels, train, settings)
+            models = single_models(X, labels, train, settings, where=f"labelling {{}} without fold {fold}")
             scores, norms[:, fold] = models.decision_values(X), models.norms()
             dropped[:, fold], converged[:, fold] = models.n_dropped, models.converged
             decision = np.where(folds == fold, scores, decision)
@@ -181,7 +181,7 @@ def heldout(
         for first, stack in _stacks(shared, labels, train, X.shape[1]):
             rows = slice(first, first + len(stack.labels))
             theta, _, converged[rows, fold] = _solved(stack, settings)
-            _check_alive(stack, first, f" without fold {fold}")
+            _check_alive(stack, first, f"labelling {{}} without fold {fold}")
             norms[rows, fold] = np.linalg.norm(theta[:, :-1] * stack.scale, axis=1)
             dropped[rows, fold] = (~stack.alive).sum(axis=1)
             decision[rows] = np.where(folds[rows] == fold, stack.scores(theta), decision[rows])
@@ -253,7 +253,7 @@ def _models(
     shared: Shared, stack: Stack, theta: np.ndarray, steps: np.ndarray, converged: np.ndarray, first: int
 ) -> tuple[np.ndarray, ...]:
     """The attributes of LinearModels, back in the units of X."""
-    _check_alive(stack, first, "")
+    _check_alive(stack, first, "problem {}")
     slopes = theta[:, :-1]
     intercepts = theta[:, -1] + np.einsum("pi,pi->p", slopes, stack.center)
     center = shared.origin + shared.unit * stack.center
@@ -265,4 +265,4 @@ def _check_alive(stack: Stack, first: int, where: str) -> None:
     silent = ~stack.alive.any(axis=1)
     if silent.any():
         problem = first + int(np.argmax(silent))
-        raise MeasureError(f"problem {problem}{where}: no unit varies over the training trials")
+        raise MeasureError(f"{where.format(problem)}: no unit varies over the training trials")

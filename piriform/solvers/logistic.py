@@ -1,7 +1,6 @@
 """Which hyperplane does L2-regularised logistic regression fit?"""
 
 import numpy as np
-from scipy.special import expit
 
 from piriform.solvers.newton import newton_step
 
@@ -10,6 +9,8 @@ def logistic_minimum(
     Z: np.ndarray, y: np.ndarray, weights: np.ndarray, penalty: np.ndarray, *, tol: float, max_iterations: int = 200
 ) -> tuple[np.ndarray, int, bool]:
     """Return the minimum of 1/2 theta' penalty theta + sum_i weights_i log(1 + exp(-y_i z_i theta)), by Newton's method."""
+    from scipy.special import expit
+
     theta = np.zeros(Z.shape[1])
     margins = np.zeros(len(y))
     scale = np.sqrt((Z**2).sum(axis=0)) * weights.max() + 1e-300

@@ -7,7 +7,6 @@ multipliers (see :mod:`piriform.solvers.hinge`).
 """
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 
 def piecewise_minimum(
@@ -60,6 +59,8 @@ def newton_step(H: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     >>> newton_step(np.array([[4.0, 0.0], [0.0, 0.0]]), np.array([-8.0, 0.0]))
     array([ 2., -0.])
     """
+    from scipy.linalg import cho_factor, cho_solve
+
     unit = np.sqrt(np.diag(H))
     unit = np.where(unit > 0, unit, 1.0)
     scaled = H / np.outer(unit, unit)

@@ -27,16 +27,26 @@ def single_models(
 
 
 def class_scores(
-    X: np.ndarray, codes: np.ndarray, folds: np.ndarray, n_folds: int, n_classes: int, shrinkage: float | str
+    X: np.ndarray,
+    codes: np.ndarray,
+    folds: np.ndarray,
+    n_folds: int,
+    n_classes: int,
+    shrinkage: float | str,
+    *,
+    where: str = "labelling {}",
 ) -> np.ndarray:
-    """Return the held-out scores of multi-class shrinkage LDA, (n_labellings, n_trials, n_classes)."""
+    """Return the held-out scores of multi-class shrinkage LDA, (n_labellings, n_trials, n_classes).
+
+    ``where`` is what errors call a labelling, given its number.
+    """
     scores = np.full((*codes.shape, n_classes), np.nan)
     for row in range(len(codes)):
         for fold in range(n_folds):
             train, test = (folds[row] != fold) & (folds[row] >= 0), folds[row] == fold
-            where = f"labelling {row} without fold {fold}"
-            scaled = _standardised(X, train, True, where)[0]
-            weights, intercepts = _discriminant(scaled[train], codes[row, train], n_classes, shrinkage, where)
+            name = f"{where.format(row)} without fold {fold}"
+            scaled = _standardised(X, train, True, name)[0]
+            weights, intercepts = _discriminant(scaled[train], codes[row, train], n_classes, shrinkage, name)
             scores[row, test] = scaled[test] @ weights.T + intercepts
     return scores - scores.mean(axis=2, keepdims=True)
 

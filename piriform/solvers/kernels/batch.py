@@ -15,7 +15,16 @@ from piriform.solvers.kernels.compile import Array, inlined
 from piriform.solvers.kernels.dense import add_outer, clear, sums8
 from piriform.solvers.kernels.training import Training, choose_training
 from piriform.solvers.kernels.trials import Trials, aligned
-from piriform.solvers.kernels.vector import LANES, larger, load, spread, store, where_positive
+from piriform.solvers.kernels.vector import (
+    LANES,
+    larger,
+    less_product,
+    load,
+    plus_product,
+    spread,
+    store,
+    where_positive,
+)
 
 
 class Batch(NamedTuple):
@@ -148,7 +157,7 @@ def assemble(
     for j in range(d + 1):
         o, m, a = j * width, spread(settings.pull * training.center[j]), spread(minus)
         for i in range(j // 8 * 8, width, 8):
-            store(matrix, o + i, a * load(training.moments, o + i) + m * load(training.center, i))
+            store(matrix, o + i, plus_product(a * load(training.moments, o + i), m, load(training.center, i)))
         matrix[o + j] += training.scale[j] ** 2
     for j in range(d + 1, width):
         clear(matrix, j * width + j // 8 * 8, (j + 1) * width)
@@ -196,10 +205,10 @@ def downhill8(trials: Trials, batch: Batch, theta8: Array, out8: Array, settings
     sums8(trials.rows, batch.r8, out8, trials.width, trials.n_trials)
     intercept, worst, pull = spread(0.0), spread(0.0), spread(settings.pull)
     for o in range(0, LANES * (trials.n_units + 1), LANES):
-        intercept = intercept + load(batch.center8, o) * load(theta8, o)
+        intercept = plus_product(intercept, load(batch.center8, o), load(theta8, o))
     for o in range(0, LANES * trials.width, LANES):
         scale, center = load(batch.scale8, o), load(batch.center8, o)
-        value = load(out8, o) - scale * scale * load(theta8, o) - pull * intercept * center
+        value = less_product(less_product(load(out8, o), scale * scale, load(theta8, o)), pull * intercept, center)
         value = value * load(batch.alive8, o)
         store(out8, o, value)
         relative = value * load(batch.size8, o)
@@ -245,7 +254,10 @@ def penalty_along(trials: Trials, batch: Batch, start8: Array, step8: Array, set
     linear = quadratic = here = ahead = spread(0.0)
     for o in range(0, LANES * (trials.n_units + 1), LANES):
         scale, center, start, step = load(batch.scale8, o), load(batch.center8, o), load(start8, o), load(step8, o)
-        linear, quadratic = linear + scale * scale * step * start, quadratic + scale * scale * step * step
-        here, ahead = here + center * start, ahead + center * step
+        linear, quadratic = (
+            plus_product(linear, scale * scale * step, start),
+            plus_product(quadratic, scale * scale * step, step),
+        )
+        here, ahead = plus_product(here, center, start), plus_product(ahead, center, step)
     pull = spread(settings.pull)
-    return linear + pull * ahead * here, quadratic + pull * ahead * ahead
+    return plus_product(linear, pull * ahead, here), plus_product(quadratic, pull * ahead, ahead)

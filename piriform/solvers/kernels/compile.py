@@ -18,13 +18,15 @@ from numba.core import config
 
 Array = np.ndarray
 numba_config: Any = config
+njit: Any = numba.njit
 
-#: Sums may be reordered and products fused; NaN and infinity keep their meaning. Kernels allocate
-#: nothing, so arrays need no reference counts (``_nrt``), which would cost more than a short loop.
+#: No ``fastmath``: what may be reordered or fused would depend on the code around it, and with it the
+#: last bit. Kernels say themselves which products are fused, and use lanes for the sums that need speed.
+#: They allocate nothing, so arrays need no reference counts (``_nrt``), which would cost more than a
+#: short loop.
 OPTIONS: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
     "_nrt": False,
 }
 
@@ -41,19 +43,43 @@ def cache_folder() -> Path:
     raise OSError("no folder can be written for compiled code: set NUMBA_CACHE_DIR to one that can")
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile ``function`` on first use and keep the machine code in :func:`cache_folder`."""
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile ``function``, which Python calls, on first use and keep the machine code in :func:`cache_folder`.
+
+    It holds all the kernels that it calls.
+    """
     kept = numba_config.CACHE_DIR
     numba_config.CACHE_DIR = str(FOLDER)
     try:
-        return numba.njit(cache=True, **OPTIONS)(function)
+        return _without_vectorisers(njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function))
     finally:
         numba_config.CACHE_DIR = kept
 
 
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` for other kernels to call: Python cannot."""
+    return _without_vectorisers(njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function))
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile ``function`` into its callers: for short ones that are called for every problem."""
-    return numba.njit(inline="always", **OPTIONS)(function)
+    return njit(inline="always", **OPTIONS)(function)
+
+
+def _without_vectorisers(dispatcher: Any) -> Any:
+    """Compile without LLVM's own search for lanes: kernels name theirs, and the search takes seconds."""
+    usual = dispatcher.compile
+
+    def compile_kernel(signature: Any) -> Any:
+        kept = numba_config.LOOP_VECTORIZE, numba_config.SLP_VECTORIZE
+        numba_config.LOOP_VECTORIZE = numba_config.SLP_VECTORIZE = 0
+        try:
+            return usual(signature)
+        finally:
+            numba_config.LOOP_VECTORIZE, numba_config.SLP_VECTORIZE = kept
+
+    dispatcher.compile = compile_kernel
+    return dispatcher
 
 
 def _writable(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from piriform.solvers.kernels.compile import Array, compiled
-from piriform.solvers.kernels.vector import at, load, spread, spread_at, store, total
+from piriform.solvers.kernels.vector import at, less_product, load, plus_product, spread, spread_at, store, total
 
 CHUNK = 16
 
@@ -41,7 +41,7 @@ def factorize(matrix: Array, inverse: Array, width: int) -> bool:
         for j in range(block, block + 8):
             pivot = at(matrix, j * width + j)
             for k in range(block, j):
-                pivot -= at(matrix, k * width + j) ** 2
+                pivot = less_product(pivot, at(matrix, k * width + j), at(matrix, k * width + j))
             if not pivot > 0.0:
                 return False
             scale = 1.0 / np.sqrt(pivot)
@@ -50,13 +50,13 @@ def factorize(matrix: Array, inverse: Array, width: int) -> bool:
             for i in range(j + 1, block + 8):
                 value = at(matrix, j * width + i)
                 for k in range(block, j):
-                    value -= at(matrix, k * width + j) * at(matrix, k * width + i)
+                    value = less_product(value, at(matrix, k * width + j), at(matrix, k * width + i))
                 matrix[j * width + i] = value * scale
         for i in range(block + 8, width, 8):
             for j in range(block, block + 8):
                 x = load(matrix, j * width + i)
                 for k in range(block, j):
-                    x = x - spread_at(matrix, k * width + j) * load(matrix, k * width + i)
+                    x = less_product(x, spread_at(matrix, k * width + j), load(matrix, k * width + i))
                 store(matrix, j * width + i, x * spread_at(inverse, j))
     return True
 
@@ -71,20 +71,20 @@ def solve(factor: Array, inverse: Array, x: Array, width: int) -> None:
         s4, s5, s6, s7 = spread_at(x, j + 4), spread_at(x, j + 5), spread_at(x, j + 6), spread_at(x, j + 7)
         for i in range(j + 8, width, 8):
             p = o + i
-            u = s0 * load(factor, p) + s1 * load(factor, p + width)
-            v = s2 * load(factor, p + 2 * width) + s3 * load(factor, p + 3 * width)
-            u = u + s4 * load(factor, p + 4 * width) + s5 * load(factor, p + 5 * width)
-            v = v + s6 * load(factor, p + 6 * width) + s7 * load(factor, p + 7 * width)
+            u = plus_product(s0 * load(factor, p), s1, load(factor, p + width))
+            v = plus_product(s2 * load(factor, p + 2 * width), s3, load(factor, p + 3 * width))
+            u = plus_product(plus_product(u, s4, load(factor, p + 4 * width)), s5, load(factor, p + 5 * width))
+            v = plus_product(plus_product(v, s6, load(factor, p + 6 * width)), s7, load(factor, p + 7 * width))
             store(x, i, load(x, i) - (u + v))
     for j in range(width - 8, -8, -8):
         o = j * width
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = spread(0.0)
         for i in range(j + 8, width, 8):
             p, v = o + i, load(x, i)
-            s0, s1 = s0 + load(factor, p) * v, s1 + load(factor, p + width) * v
-            s2, s3 = s2 + load(factor, p + 2 * width) * v, s3 + load(factor, p + 3 * width) * v
-            s4, s5 = s4 + load(factor, p + 4 * width) * v, s5 + load(factor, p + 5 * width) * v
-            s6, s7 = s6 + load(factor, p + 6 * width) * v, s7 + load(factor, p + 7 * width) * v
+            s0, s1 = plus_product(s0, load(factor, p), v), plus_product(s1, load(factor, p + width), v)
+            s2, s3 = plus_product(s2, load(factor, p + 2 * width), v), plus_product(s3, load(factor, p + 3 * width), v)
+            s4, s5 = plus_product(s4, load(factor, p + 4 * width), v), plus_product(s5, load(factor, p + 5 * width), v)
+            s6, s7 = plus_product(s6, load(factor, p + 6 * width), v), plus_product(s7, load(factor, p + 7 * width), v)
         x[j], x[j + 1], x[j + 2], x[j + 3] = (
             at(x, j) - total(s0),
             at(x, j + 1) - total(s1),
@@ -108,10 +108,19 @@ def scores8(rows: Array, theta8: Array, out8: Array, n_columns: int, width: int,
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = spread(0.0)
         for j in range(n_columns):
             t, p = load(theta8, 8 * j), o + j
-            s0, s1 = s0 + spread_at(rows, p) * t, s1 + spread_at(rows, p + width) * t
-            s2, s3 = s2 + spread_at(rows, p + 2 * width) * t, s3 + spread_at(rows, p + 3 * width) * t
-            s4, s5 = s4 + spread_at(rows, p + 4 * width) * t, s5 + spread_at(rows, p + 5 * width) * t
-            s6, s7 = s6 + spread_at(rows, p + 6 * width) * t, s7 + spread_at(rows, p + 7 * width) * t
+            s0, s1 = plus_product(s0, spread_at(rows, p), t), plus_product(s1, spread_at(rows, p + width), t)
+            s2, s3 = (
+                plus_product(s2, spread_at(rows, p + 2 * width), t),
+                plus_product(s3, spread_at(rows, p + 3 * width), t),
+            )
+            s4, s5 = (
+                plus_product(s4, spread_at(rows, p + 4 * width), t),
+                plus_product(s5, spread_at(rows, p + 5 * width), t),
+            )
+            s6, s7 = (
+                plus_product(s6, spread_at(rows, p + 6 * width), t),
+                plus_product(s7, spread_at(rows, p + 7 * width), t),
+            )
         _store_eight(out8, 8 * i, s0, s1, s2, s3, s4, s5, s6, s7)
 
 
@@ -125,8 +134,8 @@ def scores_of(rows: Array, chosen: Array, n_chosen: int, theta: Array, out: Arra
         s0 = s1 = s2 = s3 = spread(0.0)
         for j in range(0, width, 8):
             t = load(theta, j)
-            s0, s1 = s0 + load(rows, i0 * width + j) * t, s1 + load(rows, i1 * width + j) * t
-            s2, s3 = s2 + load(rows, i2 * width + j) * t, s3 + load(rows, i3 * width + j) * t
+            s0, s1 = plus_product(s0, load(rows, i0 * width + j), t), plus_product(s1, load(rows, i1 * width + j), t)
+            s2, s3 = plus_product(s2, load(rows, i2 * width + j), t), plus_product(s3, load(rows, i3 * width + j), t)
         out[i0], out[i1], out[i2], out[i3] = total(s0), total(s1), total(s2), total(s3)
 
 
@@ -137,10 +146,10 @@ def sums8(rows: Array, r8: Array, out8: Array, width: int, n_trials: int) -> Non
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = spread(0.0)
         for i in range(n_trials):
             r, p = load(r8, 8 * i), i * width + j
-            s0, s1 = s0 + spread_at(rows, p) * r, s1 + spread_at(rows, p + 1) * r
-            s2, s3 = s2 + spread_at(rows, p + 2) * r, s3 + spread_at(rows, p + 3) * r
-            s4, s5 = s4 + spread_at(rows, p + 4) * r, s5 + spread_at(rows, p + 5) * r
-            s6, s7 = s6 + spread_at(rows, p + 6) * r, s7 + spread_at(rows, p + 7) * r
+            s0, s1 = plus_product(s0, spread_at(rows, p), r), plus_product(s1, spread_at(rows, p + 1), r)
+            s2, s3 = plus_product(s2, spread_at(rows, p + 2), r), plus_product(s3, spread_at(rows, p + 3), r)
+            s4, s5 = plus_product(s4, spread_at(rows, p + 4), r), plus_product(s5, spread_at(rows, p + 5), r)
+            s6, s7 = plus_product(s6, spread_at(rows, p + 6), r), plus_product(s7, spread_at(rows, p + 7), r)
         _store_eight(out8, 8 * j, s0, s1, s2, s3, s4, s5, s6, s7)
 
 
@@ -184,7 +193,7 @@ def _forward_corner(factor: Array, inverse: Array, x: Array, block: int, width: 
         value = at(x, j) * at(inverse, j)
         x[j] = value
         for i in range(j + 1, block + 8):
-            x[i] = at(x, i) - value * at(factor, j * width + i)
+            x[i] = less_product(at(x, i), value, at(factor, j * width + i))
 
 
 @compiled
@@ -192,7 +201,7 @@ def _backward_corner(factor: Array, inverse: Array, x: Array, block: int, width:
     for j in range(block + 7, block - 1, -1):
         value = at(x, j)
         for i in range(j + 1, block + 8):
-            value -= at(factor, j * width + i) * at(x, i)
+            value = less_product(value, at(factor, j * width + i), at(x, i))
         x[j] = value * at(inverse, j)
 
 
@@ -214,21 +223,21 @@ def _subtract_products(matrix: Array, block: int, left: Array, right: Array, cou
             x, y = load(right, q * width + i), load(right, q * width + i + 8)
             p = q * width + block
             s = spread_at(left, p)
-            a0, b0 = a0 - s * x, b0 - s * y
+            a0, b0 = less_product(a0, s, x), less_product(b0, s, y)
             s = spread_at(left, p + 1)
-            a1, b1 = a1 - s * x, b1 - s * y
+            a1, b1 = less_product(a1, s, x), less_product(b1, s, y)
             s = spread_at(left, p + 2)
-            a2, b2 = a2 - s * x, b2 - s * y
+            a2, b2 = less_product(a2, s, x), less_product(b2, s, y)
             s = spread_at(left, p + 3)
-            a3, b3 = a3 - s * x, b3 - s * y
+            a3, b3 = less_product(a3, s, x), less_product(b3, s, y)
             s = spread_at(left, p + 4)
-            a4, b4 = a4 - s * x, b4 - s * y
+            a4, b4 = less_product(a4, s, x), less_product(b4, s, y)
             s = spread_at(left, p + 5)
-            a5, b5 = a5 - s * x, b5 - s * y
+            a5, b5 = less_product(a5, s, x), less_product(b5, s, y)
             s = spread_at(left, p + 6)
-            a6, b6 = a6 - s * x, b6 - s * y
+            a6, b6 = less_product(a6, s, x), less_product(b6, s, y)
             s = spread_at(left, p + 7)
-            a7, b7 = a7 - s * x, b7 - s * y
+            a7, b7 = less_product(a7, s, x), less_product(b7, s, y)
         _store_rows(matrix, o, width, a0, a1, a2, a3, a4, a5, a6, a7)
         _store_rows(matrix, o + 8, width, b0, b1, b2, b3, b4, b5, b6, b7)
         i += 16
@@ -249,10 +258,10 @@ def _subtract_products(matrix: Array, block: int, left: Array, right: Array, cou
         )
         for q in range(count):
             x, p = load(right, q * width + i), q * width + block
-            a0, a1 = a0 - spread_at(left, p) * x, a1 - spread_at(left, p + 1) * x
-            a2, a3 = a2 - spread_at(left, p + 2) * x, a3 - spread_at(left, p + 3) * x
-            a4, a5 = a4 - spread_at(left, p + 4) * x, a5 - spread_at(left, p + 5) * x
-            a6, a7 = a6 - spread_at(left, p + 6) * x, a7 - spread_at(left, p + 7) * x
+            a0, a1 = less_product(a0, spread_at(left, p), x), less_product(a1, spread_at(left, p + 1), x)
+            a2, a3 = less_product(a2, spread_at(left, p + 2), x), less_product(a3, spread_at(left, p + 3), x)
+            a4, a5 = less_product(a4, spread_at(left, p + 4), x), less_product(a5, spread_at(left, p + 5), x)
+            a6, a7 = less_product(a6, spread_at(left, p + 6), x), less_product(a7, spread_at(left, p + 7), x)
         _store_rows(matrix, o - 4 * width, width, a0, a1, a2, a3, a4, a5, a6, a7)
 
 

@@ -10,18 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from piriform.solvers.kernels.compile import Array, compiled, inlined
+from piriform.solvers.kernels.compile import Array, compiled, entry, inlined
 from piriform.solvers.kernels.dense import clear, factorize, scores_of, solve
 from piriform.solvers.kernels.fold_sums import FoldSums, sum_blocks, sum_classes, sum_folds, training_moments
 from piriform.solvers.kernels.small import SMALL, factorize8, solve8
 from piriform.solvers.kernels.training import recomputed_unit
 from piriform.solvers.kernels.trials import Trials, aligned
-from piriform.solvers.kernels.vector import LANES, load, spread, store
+from piriform.solvers.kernels.vector import LANES, less_product, load, spread, store
 
 #: Smallest within-class variance, in units of the total variance.
 FLOOR = 1e-10
 #: Share of a second moment that rounding may leave of a within-class variance of 0.
 NOISE = 1e-13
+#: Share of a second moment below which a within-class variance has lost too many digits; NumPy takes over.
+DOUBTFUL = 1e-6
 #: Largest ratio of a variance to what is left of it after regression on the other units.
 COLLINEAR = 1e12
 
@@ -47,7 +49,8 @@ class Work(NamedTuple):
 
     matrix, inverse: scatter, shrunk, and its factor; diagonal: the scatter's, shrunk; squares: squared scale
     of each unit; matrix8, inverse8, x8: the same of waiting problems; labelling, fold, n_train: theirs; means,
-    centers, diagonals, scales, alive: by problem, ``means`` by class too.
+    centers, diagonals, scales, alive: by problem, ``means`` by class too; exact: whether sums of squares keep enough
+    digits.
     """
 
     matrix: np.ndarray
@@ -68,6 +71,7 @@ class Work(NamedTuple):
     fold: np.ndarray
     tested: np.ndarray
     n_tested: np.ndarray
+    exact: np.ndarray
     n_lanes: int
 
 
@@ -94,12 +98,13 @@ def empty_work(trials: Trials, n_classes: int) -> Work:
             *np.zeros((3, lanes), np.int64),
             np.zeros((lanes, trials.height), np.int64),
             np.zeros(lanes, np.int64),
+            np.zeros(lanes, np.bool_),
             lanes,
         ]
     )
 
 
-@compiled
+@entry
 def run(
     trials: Trials,
     sums: FoldSums,
@@ -212,10 +217,12 @@ def _within_scatter(trials: Trials, work: Work, p: int, n_classes: int, keep: fl
             value = load(matrix, o + i)
             for c in range(n_classes):
                 mean = work.means[p * n_classes + c]
-                value = value - spread(work.counts[p * n_classes + c] * mean[j]) * load(mean, i)
+                value = less_product(value, spread(work.counts[p * n_classes + c] * mean[j]), load(mean, i))
             store(matrix, o + i, factor * value)
         work.diagonals[p, j] = own
+    work.exact[p] = True
     for j in range(d):
+        work.exact[p] &= work.diagonals[p, j] >= DOUBTFUL * work.second[j] or work.alive[p, j] == 0.0
         if work.diagonals[p, j] < NOISE * work.second[j]:
             work.diagonals[p, j] = 0.0
             _clear_unit(work.matrix, j, width)
@@ -290,7 +297,7 @@ def _solve_waiting(trials: Trials, n_classes: int, work: Work, results: Discrimi
     if small and n > 0:
         factorize8(work.matrix8, work.inverse8, trials.n_units, trials.width)
     for p in range(n):
-        row, fold, fine = work.labelling[p], work.fold[p], True
+        row, fold, fine = work.labelling[p], work.fold[p], work.exact[p]
         if not small:
             fine = factorize(work.matrix, work.inverse, trials.width)
         for j in range(trials.n_units):

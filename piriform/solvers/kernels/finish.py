@@ -22,7 +22,16 @@ from piriform.solvers.kernels.compile import Array, compiled, inlined
 from piriform.solvers.kernels.dense import add_outer, copy, factorize, scores8, solve
 from piriform.solvers.kernels.training import Training
 from piriform.solvers.kernels.trials import Trials, aligned
-from piriform.solvers.kernels.vector import larger, load, smaller, spread, store, where_positive
+from piriform.solvers.kernels.vector import (
+    larger,
+    less_product,
+    load,
+    plus_product,
+    smaller,
+    spread,
+    store,
+    where_positive,
+)
 
 MAX_STEPS = 30
 #: Stiffness of the springs, in units of c where that is below 1, next to the penalty's 1; shortfall of a taut one.
@@ -151,6 +160,7 @@ def _tie(
         store(finish.stiffness, o, stiff * free)
     copy(finish.f, batch.f8)
     copy(finish.theta, batch.theta8)
+    store(finish.off, 0, spread(1.0))
     for p in range(n):
         if finish.ready[p]:
             add_curvature(trials, training, batch, p, finish.stiffness, 0.0, settings)
@@ -159,23 +169,27 @@ def _tie(
 
 @compiled
 def _pull(trials: Trials, batch: Batch, finish: Finish, n: int, settings: Settings) -> None:
-    """Minimise with the springs, then let the multipliers take their force; off: the largest shortfall left."""
-    zero, one, off, stiff = spread(0.0), spread(1.0), spread(0.0), _stiffness(batch)
+    """Minimise with the springs, then let the multipliers take their force; off: the largest shortfall left.
+
+    Lanes whose springs are slack stay as they are, however long the others take.
+    """
+    zero, one, off = spread(0.0), spread(1.0), spread(0.0)
+    stiff = where_positive(load(finish.off, 0) - spread(TAUT), _stiffness(batch), zero)
     for o in range(0, LANES * trials.n_trials, LANES):
         y = load(batch.y8, o)
-        force = load(finish.stiffness, o) * (one - y * load(finish.f, o))
+        force = load(finish.stiffness, o) * less_product(one, y, load(finish.f, o))
         store(batch.r8, o, y * (load(finish.alpha, o) + force))
     downhill8(trials, batch, finish.theta, finish.gradient, settings)
     for p in range(n):
-        if finish.ready[p]:
+        if finish.ready[p] and finish.off[p] > TAUT:
             lane_of(finish.gradient, p, batch.column)
             solve(batch.matrices[p], batch.inverses[p], batch.column, trials.width)
             for j in range(trials.width):
                 finish.theta[LANES * j + p] += batch.column[j]
     scores8(trials.rows, finish.theta, finish.f, trials.n_units + 1, trials.width, trials.height)
     for o in range(0, LANES * trials.n_trials, LANES):
-        short = load(finish.free, o) * (one - load(batch.y8, o) * load(finish.f, o))
-        store(finish.alpha, o, load(finish.alpha, o) + stiff * short)
+        short = load(finish.free, o) * less_product(one, load(batch.y8, o), load(finish.f, o))
+        store(finish.alpha, o, plus_product(load(finish.alpha, o), stiff, short))
         off = larger(off, larger(short, zero - short))
     store(finish.off, 0, off)
 
@@ -186,7 +200,7 @@ def _judge(trials: Trials, batch: Batch, finish: Finish, cap8: Array, tolerance:
     zero, one, count, exact = spread(0.0), spread(1.0), spread(0.0), spread(tolerance)
     for o in range(0, LANES * trials.n_trials, LANES):
         y, alpha, cap = load(batch.y8, o), load(finish.alpha, o), load(cap8, o)
-        short = one - y * load(finish.f, o)
+        short = less_product(one, y, load(finish.f, o))
         out_of_bounds = larger(zero - alpha, alpha - cap) / cap
         wrong_side = where_positive(alpha, zero - short, short)
         off = y * y * where_positive(load(finish.free, o), out_of_bounds, wrong_side)

@@ -23,12 +23,21 @@ from piriform.solvers.kernels.batch import (
     open_batch,
     set_sizes,
 )
-from piriform.solvers.kernels.compile import Array, compiled, inlined
+from piriform.solvers.kernels.compile import Array, compiled, entry, inlined
 from piriform.solvers.kernels.dense import clear, factorize, scores8, solve
 from piriform.solvers.kernels.finish import Finish, add_curvature, empty_finish, finish_exactly
 from piriform.solvers.kernels.training import Training
 from piriform.solvers.kernels.trials import Trials, aligned
-from piriform.solvers.kernels.vector import larger, load, smaller, spread, store, where_positive
+from piriform.solvers.kernels.vector import (
+    larger,
+    less_product,
+    load,
+    plus_product,
+    smaller,
+    spread,
+    store,
+    where_positive,
+)
 
 MAX_STEPS = 80
 #: Directions per matrix beyond Mehrotra's, and how far off its target a product may be (its share or inverse).
@@ -86,7 +95,7 @@ def empty_work(trials: Trials, batch: Batch) -> Work:
     )
 
 
-@compiled
+@entry
 def run(
     trials: Trials,
     training: Training,
@@ -174,11 +183,13 @@ def _measure(trials: Trials, batch: Batch, work: Work) -> None:
         store(work.per_room, o, per_room)
         store(work.per_slack, o, one / slack)
         store(work.per_excess, o, one / excess)
-        store(work.weight, o, used / (slack * per_alpha + excess * per_room))
-        store(work.taken.slack_aim, o, zero - slack * alpha)
-        store(work.taken.excess_aim, o, zero - excess * room)
-        sum_mu, count = sum_mu + used * (slack * alpha + excess * room), count + used
-        free = used * where_positive(alpha - cap * slack, where_positive(room - cap * excess, one, zero), zero)
+        store(work.weight, o, used / plus_product(slack * per_alpha, excess, per_room))
+        store(work.taken.slack_aim, o, less_product(zero, slack, alpha))
+        store(work.taken.excess_aim, o, less_product(zero, excess, room))
+        sum_mu, count = plus_product(sum_mu, used, plus_product(slack * alpha, excess, room)), count + used
+        free = used * where_positive(
+            less_product(alpha, cap, slack), where_positive(less_product(room, cap, excess), one, zero), zero
+        )
         store(work.finish.free, o, free)
         n_free = n_free + free
     store(work.mu, 0, spread(0.5) * sum_mu / larger(count, one))
@@ -201,11 +212,11 @@ def _direct(trials: Trials, batch: Batch, work: Work, direction: Direction, n: i
     scores8(trials.rows, direction.theta, direction.f, trials.n_units + 1, trials.width, trials.height)
     for o in range(0, LANES * trials.n_trials, LANES):
         y, per_alpha, per_room = load(batch.y8, o), load(work.per_alpha, o), load(work.per_room, o)
-        alpha = load(work.weight, o) * (_asked(batch, work, direction, o) - y * load(direction.f, o))
+        alpha = load(work.weight, o) * less_product(_asked(batch, work, direction, o), y, load(direction.f, o))
         store(direction.alpha, o, alpha)
         slack = _slack_change(work, direction, o) * load(work.per_slack, o)
         excess = _excess_change(work, direction, o) * load(work.per_excess, o)
-        fastest = larger(larger(zero - alpha * per_alpha, alpha * per_room), zero - smaller(slack, excess))
+        fastest = larger(larger(less_product(zero, alpha, per_alpha), alpha * per_room), zero - smaller(slack, excess))
         steepest = larger(steepest, y * y * fastest)
     store(direction.length, 0, spread(0.99) / steepest)
 
@@ -213,21 +224,25 @@ def _direct(trials: Trials, batch: Batch, work: Work, direction: Direction, n: i
 @inlined
 def _asked(batch: Batch, work: Work, direction: Direction, o: int) -> Any:
     """Change of the multiplier that a trial asks for, per curvature, if the classifier stays."""
-    short = spread(1.0) - load(batch.y8, o) * load(batch.f8, o)
-    aims = load(direction.slack_aim, o) * load(work.per_alpha, o) - load(direction.excess_aim, o) * load(
-        work.per_room, o
+    short = less_product(spread(1.0), load(batch.y8, o), load(batch.f8, o))
+    aims = less_product(
+        load(direction.slack_aim, o) * load(work.per_alpha, o), load(direction.excess_aim, o), load(work.per_room, o)
     )
     return short - load(work.excess, o) + load(work.slack, o) + aims
 
 
 @inlined
 def _slack_change(work: Work, direction: Direction, o: int) -> Any:
-    return (load(direction.slack_aim, o) - load(work.slack, o) * load(direction.alpha, o)) * load(work.per_alpha, o)
+    return less_product(load(direction.slack_aim, o), load(work.slack, o), load(direction.alpha, o)) * load(
+        work.per_alpha, o
+    )
 
 
 @inlined
 def _excess_change(work: Work, direction: Direction, o: int) -> Any:
-    return (load(direction.excess_aim, o) + load(work.excess, o) * load(direction.alpha, o)) * load(work.per_room, o)
+    return plus_product(load(direction.excess_aim, o), load(work.excess, o), load(direction.alpha, o)) * load(
+        work.per_room, o
+    )
 
 
 @compiled
@@ -239,10 +254,13 @@ def _aim_at_center(trials: Trials, batch: Batch, work: Work) -> None:
         alpha, slack, excess, used = load(work.alpha, o), load(work.slack, o), load(work.excess, o), load(batch.y8, o)
         room, used, change = load(work.cap, o) - alpha, used * used, load(work.taken.alpha, o)
         slack_change, excess_change = _slack_change(work, work.taken, o), _excess_change(work, work.taken, o)
-        a, b = (slack + t * slack_change) * (alpha + t * change), (excess + t * excess_change) * (room - t * change)
-        reached, count = reached + used * (a + b), count + used
-        store(work.taken.slack_aim, o, zero - slack * alpha - change * slack_change)
-        store(work.taken.excess_aim, o, zero - excess * room + change * excess_change)
+        a, b = (
+            plus_product(slack, t, slack_change) * plus_product(alpha, t, change),
+            plus_product(excess, t, excess_change) * less_product(room, t, change),
+        )
+        reached, count = plus_product(reached, used, a + b), count + used
+        store(work.taken.slack_aim, o, less_product(less_product(zero, slack, alpha), change, slack_change))
+        store(work.taken.excess_aim, o, plus_product(less_product(zero, excess, room), change, excess_change))
     ratio = spread(0.5) * reached / larger(count, one) / larger(mu, spread(1e-300))
     target = ratio * ratio * ratio * mu
     store(work.target, 0, target)
@@ -255,13 +273,13 @@ def _aim_at_center(trials: Trials, batch: Batch, work: Work) -> None:
 def _aim_better(trials: Trials, batch: Batch, work: Work) -> None:
     """Gondzio's aims: pull the products that a longer step would throw far off back towards the target."""
     zero, one, target = spread(0.0), spread(1.0), load(work.target, 0)
-    t = smaller(one, spread(1.5) * load(work.taken.length, 0) + spread(0.1))
+    t = smaller(one, plus_product(spread(0.1), spread(1.5), load(work.taken.length, 0)))
     low, high = spread(SPREAD) * target, target / spread(SPREAD)
     for o in range(0, LANES * trials.n_trials, LANES):
         alpha, change = load(work.alpha, o), load(work.taken.alpha, o)
         room = load(work.cap, o) - alpha
-        a = (load(work.slack, o) + t * _slack_change(work, work.taken, o)) * (alpha + t * change)
-        b = (load(work.excess, o) + t * _excess_change(work, work.taken, o)) * (room - t * change)
+        a = plus_product(load(work.slack, o), t, _slack_change(work, work.taken, o)) * plus_product(alpha, t, change)
+        b = plus_product(load(work.excess, o), t, _excess_change(work, work.taken, o)) * less_product(room, t, change)
         back_a = larger(smaller(larger(a, low), high) - a, zero - high)
         back_b = larger(smaller(larger(b, low), high) - b, zero - high)
         store(work.tried.slack_aim, o, load(work.taken.slack_aim, o) + back_a)
@@ -299,10 +317,10 @@ def _move(trials: Trials, batch: Batch, work: Work) -> None:
     for o in range(0, LANES * trials.n_trials, LANES):
         used, alpha, f = load(batch.y8, o), load(work.alpha, o), load(batch.f8, o)
         far = used * used * t
-        store(work.slack, o, load(work.slack, o) + far * _slack_change(work, work.taken, o))
-        store(work.excess, o, load(work.excess, o) + far * _excess_change(work, work.taken, o))
-        store(work.alpha, o, alpha + far * load(work.taken.alpha, o))
-        store(batch.f8, o, where_positive(t, f + t * load(work.taken.f, o), f))
+        store(work.slack, o, plus_product(load(work.slack, o), far, _slack_change(work, work.taken, o)))
+        store(work.excess, o, plus_product(load(work.excess, o), far, _excess_change(work, work.taken, o)))
+        store(work.alpha, o, plus_product(alpha, far, load(work.taken.alpha, o)))
+        store(batch.f8, o, where_positive(t, plus_product(f, t, load(work.taken.f, o)), f))
     for o in range(0, LANES * trials.width, LANES):
         theta = load(batch.theta8, o)
-        store(batch.theta8, o, where_positive(t, theta + t * load(work.taken.theta, o), theta))
+        store(batch.theta8, o, where_positive(t, plus_product(theta, t, load(work.taken.theta, o)), theta))

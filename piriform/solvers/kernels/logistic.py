@@ -28,11 +28,20 @@ from piriform.solvers.kernels.batch import (
     penalty_matrix,
     set_sizes,
 )
-from piriform.solvers.kernels.compile import Array, compiled, inlined
+from piriform.solvers.kernels.compile import Array, entry, inlined
 from piriform.solvers.kernels.dense import add_outer, clear, factorize, scores8, solve
 from piriform.solvers.kernels.training import Training
 from piriform.solvers.kernels.trials import Trials, aligned
-from piriform.solvers.kernels.vector import decay, larger, load, spread, store, where_positive
+from piriform.solvers.kernels.vector import (
+    decay,
+    larger,
+    less_product,
+    load,
+    plus_product,
+    spread,
+    store,
+    where_positive,
+)
 
 #: A new matrix costs about as much as this many steps with the old one.
 PATIENCE = 25.0
@@ -63,7 +72,7 @@ def empty_work(trials: Trials, batch: Batch) -> Work:
     return Work(*aligned(4, trials.width * LANES), *aligned(2, trials.height * LANES), *aligned(5, LANES))
 
 
-@compiled
+@entry
 def run(
     trials: Trials,
     training: Training,
@@ -123,7 +132,7 @@ def _minimum(trials: Trials, training: Training, batch: Batch, work: Work, n: in
         scores8(trials.rows, work.step8, work.change8, trials.n_units + 1, trials.width, trials.height)
         t = _line_search(trials, batch, work, settings)
         for o in range(0, LANES * trials.width, LANES):
-            store(batch.theta8, o, load(batch.theta8, o) + t * load(work.step8, o))
+            store(batch.theta8, o, plus_product(load(batch.theta8, o), t, load(work.step8, o)))
 
 
 @inlined
@@ -148,7 +157,7 @@ def _slopes_of_trials(trials: Trials, batch: Batch, work: Work, t: Any) -> None:
     one = spread(1.0)
     for o in range(0, LANES * trials.n_trials, LANES):
         y, cost = load(batch.y8, o), load(batch.cost8, o)
-        f = load(batch.f8, o) + t * load(work.change8, o)
+        f = plus_product(load(batch.f8, o), t, load(work.change8, o))
         e = decay(f)
         share = one / (one + e)
         store(batch.f8, o, f)
@@ -180,20 +189,20 @@ def _conjugate(trials: Trials, batch: Batch, work: Work) -> None:
     zero, top, bottom = spread(0.0), spread(0.0), load(work.square, 0)
     for o in range(0, LANES * trials.width, LANES):
         downhill = load(work.downhill8, o)
-        top = top + load(work.natural8, o) * (downhill - load(work.before8, o))
+        top = plus_product(top, load(work.natural8, o), downhill - load(work.before8, o))
     keep = where_positive(load(work.restart, 0), zero, where_positive(top * bottom, top / bottom, zero))
     along, square = zero, zero
     for o in range(0, LANES * trials.width, LANES):
         downhill, natural = load(work.downhill8, o), load(work.natural8, o)
-        step = natural + keep * load(work.step8, o)
-        square = square + natural * downhill
-        along = along + step * downhill
+        step = plus_product(natural, keep, load(work.step8, o))
+        square = plus_product(square, natural, downhill)
+        along = plus_product(along, step, downhill)
         store(work.step8, o, step)
         store(work.before8, o, downhill)
     keep = where_positive(along, spread(1.0), zero)
     for o in range(0, LANES * trials.width, LANES):
         natural = load(work.natural8, o)
-        store(work.step8, o, natural + keep * (load(work.step8, o) - natural))
+        store(work.step8, o, plus_product(natural, keep, load(work.step8, o) - natural))
     store(work.restart, 0, zero)
     store(work.square, 0, square)
     store(work.along, 0, where_positive(along, along, square))
@@ -210,7 +219,7 @@ def _line_search(trials: Trials, batch: Batch, work: Work, settings: Settings) -
     bend, reach = quadratic, zero
     for o in range(0, LANES * trials.n_trials, LANES):
         change, y = load(work.change8, o), load(batch.y8, o)
-        bend = bend + load(work.weight8, o) * change * change
+        bend = plus_product(bend, load(work.weight8, o) * change, change)
         reach = larger(reach, y * y * larger(change, zero - change))
     t = where_positive(first, first / bend, zero)
     store(work.scratch, 0, t * reach - spread(0.3))
@@ -219,8 +228,9 @@ def _line_search(trials: Trials, batch: Batch, work: Work, settings: Settings) -
         if not _any_positive(work.scratch):
             break
         slope, curvature = _slope_at(trials, batch, work, t, linear, quadratic)
-        store(work.scratch, 0, where_positive(first, larger(slope, zero - slope) - spread(0.1) * first, zero - one))
-        off = load(work.scratch, 0)
+        off = less_product(larger(slope, zero - slope), spread(0.1), first)
+        off = where_positive(load(work.scratch, 0), where_positive(first, off, zero), zero)
+        store(work.scratch, 0, off)
         low = where_positive(off, where_positive(slope, low, t), low)
         high = where_positive(off, where_positive(slope, t, high), high)
         better = t - slope / curvature
@@ -245,9 +255,9 @@ def _slope_at(trials: Trials, batch: Batch, work: Work, t: Any, linear: Any, qua
     slope, curvature = linear + t * quadratic, quadratic
     for o in range(0, LANES * trials.n_trials, LANES):
         y, change, cost = load(batch.y8, o), load(work.change8, o), load(batch.cost8, o)
-        f = load(batch.f8, o) + t * change
+        f = plus_product(load(batch.f8, o), t, change)
         e = decay(f)
         share = one / (one + e)
-        slope = slope - cost * y * where_positive(y * f, e, one) * share * change
-        curvature = curvature + cost * e * share * share * change * change
+        slope = less_product(slope, cost * y * where_positive(y * f, e, one) * share, change)
+        curvature = plus_product(curvature, cost * e * share * share * change, change)
     return slope, curvature

@@ -1,18 +1,17 @@
 """How does a stack of problems get to the compiled kernels and back?"""
 
 from dataclasses import dataclass, fields
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from piriform.solvers.kernels import discriminant, hinge, logistic, svm
 from piriform.solvers.kernels.batch import Results, Settings, empty_batch
 from piriform.solvers.kernels.fold_sums import empty_fold_sums
 from piriform.solvers.kernels.training import empty_training
 from piriform.solvers.kernels.trials import Trials, interleaved, raw_trials, shared_trials
 from piriform.solvers.kernels.vector import LANES
 
-KERNELS: dict[str, Any] = {"svm": svm, "hinge": hinge, "logistic": logistic}
 #: Numbers in the matrices of the problems that are solved side by side.
 AT_ONCE = 16_000_000
 
@@ -68,7 +67,7 @@ def discriminants(
 
 def tested_discriminants(
     X: np.ndarray, codes: np.ndarray, folds: np.ndarray, n_folds: int, n_classes: int, settings: Any
-) -> discriminant.Discriminants:
+) -> Any:
     """As :func:`discriminants`, without the hyperplanes themselves."""
     return _directions(shared_trials(X)[0], codes, folds, n_folds, n_classes, settings, False)
 
@@ -81,7 +80,9 @@ def _directions(
     n_classes: int,
     settings: Any,
     with_planes: bool,
-) -> discriminant.Discriminants:
+) -> Any:
+    from piriform.solvers.kernels import discriminant
+
     shape = (len(codes), n_folds)
     planes = (*shape, trials.n_units + 1) if with_planes else (0, 0, 0)
     found = discriminant.Discriminants(
@@ -112,7 +113,7 @@ def _solved(
 ) -> Results:
     n_lanes = max(1, min(LANES, AT_ONCE // trials.width**2))
     batch = empty_batch(trials, n_lanes)
-    kernel, results = KERNELS[settings.solver], _empty_results(trials, len(labels), n_folds)
+    kernel, results = _kernel(settings.solver), _empty_results(trials, len(labels), n_folds)
     pull = 1.0 if settings.pulls_intercept else 0.0
     kernel.run(
         trials,
@@ -128,6 +129,11 @@ def _solved(
         Settings(float(settings.C), settings.class_weight == "balanced", pull, standardize, settings.tol),
     )
     return results
+
+
+def _kernel(solver: str) -> Any:
+    """The module of a solver; the others stay unloaded."""
+    return import_module(f"piriform.solvers.kernels.{solver}")
 
 
 def _as_integers(rows: np.ndarray) -> np.ndarray:

@@ -5,7 +5,16 @@ out to blocks of 4 columns.
 """
 
 from piriform.solvers.kernels.compile import Array, compiled
-from piriform.solvers.kernels.vector import larger, load, root, spread, store, where_positive
+from piriform.solvers.kernels.vector import (
+    larger,
+    less_product,
+    load,
+    plus_product,
+    root,
+    spread,
+    store,
+    where_positive,
+)
 
 #: Width up to which eight systems are solved side by side.
 SMALL = 32
@@ -22,8 +31,8 @@ def factorize8(matrix8: Array, inverse8: Array, n: int, width: int) -> None:
             a, b, c, d = load(matrix8, o), load(matrix8, o + 8), load(matrix8, o + 16), load(matrix8, o + 24)
             for k in range(j):
                 u, q = load(matrix8, k * stride + 8 * j), k * stride + 8 * i
-                a, b = a - u * load(matrix8, q), b - u * load(matrix8, q + 8)
-                c, d = c - u * load(matrix8, q + 16), d - u * load(matrix8, q + 24)
+                a, b = less_product(a, u, load(matrix8, q)), less_product(b, u, load(matrix8, q + 8))
+                c, d = less_product(c, u, load(matrix8, q + 16)), less_product(d, u, load(matrix8, q + 24))
             store(matrix8, o, a)
             store(matrix8, o + 8, b)
             store(matrix8, o + 16, c)
@@ -44,9 +53,9 @@ def solve8(factor8: Array, inverse8: Array, x8: Array, n: int, width: int) -> No
         value = load(x8, 8 * j) * load(inverse8, 8 * j)
         store(x8, 8 * j, value)
         for i in range(j + 1, n):
-            store(x8, 8 * i, load(x8, 8 * i) - value * load(factor8, j * stride + 8 * i))
+            store(x8, 8 * i, less_product(load(x8, 8 * i), value, load(factor8, j * stride + 8 * i)))
     for j in range(n - 1, -1, -1):
         u, v = load(x8, 8 * j), spread(0.0)
         for i in range(j + 1, n):
-            v = v + load(x8, 8 * i) * load(factor8, j * stride + 8 * i)
+            v = plus_product(v, load(x8, 8 * i), load(factor8, j * stride + 8 * i))
         store(x8, 8 * j, (u - v) * load(inverse8, 8 * j))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from piriform.solvers.kernels.compile import Array, compiled
+from piriform.solvers.kernels.compile import Array, entry
 
 
 def is_sound(labels: np.ndarray, folds: np.ndarray, n_folds: int) -> bool:
@@ -10,7 +10,7 @@ def is_sound(labels: np.ndarray, folds: np.ndarray, n_folds: int) -> bool:
     return bool(_sound(labels, folds, np.zeros((2, n_folds), dtype=np.int64)))
 
 
-@compiled
+@entry
 def _sound(labels: Array, folds: Array, counts: Array) -> bool:
     n_folds = counts.shape[1]
     for row in range(max(len(labels), len(folds))):

@@ -25,11 +25,11 @@ from piriform.solvers.kernels.batch import (
     penalty_along,
     set_sizes,
 )
-from piriform.solvers.kernels.compile import Array, compiled, inlined
+from piriform.solvers.kernels.compile import Array, compiled, entry, inlined
 from piriform.solvers.kernels.dense import add_outer, copy, copy_upper, factorize, scores8, solve, sums8
 from piriform.solvers.kernels.training import Training
 from piriform.solvers.kernels.trials import Trials, aligned
-from piriform.solvers.kernels.vector import load, spread, store, where_positive
+from piriform.solvers.kernels.vector import less_product, load, plus_product, spread, store, where_positive
 
 
 class Work(NamedTuple):
@@ -61,7 +61,7 @@ def empty_work(trials: Trials, batch: Batch) -> Work:
     )
 
 
-@compiled
+@entry
 def run(
     trials: Trials,
     training: Training,
@@ -152,9 +152,9 @@ def _count_crossings(trials: Trials, batch: Batch, work: Work) -> None:
     zero, one, count = spread(0.0), spread(1.0), spread(0.0)
     for o in range(0, LANES * trials.n_trials, LANES):
         y = load(batch.y8, o)
-        now = where_positive(one - y * load(batch.f8, o), y * y, zero)
+        now = where_positive(less_product(one, y, load(batch.f8, o)), y * y, zero)
         moved = now - load(work.active, o)
-        count = count + moved * moved
+        count = plus_product(count, moved, moved)
     store(work.slope8, 0, count)
 
 
@@ -173,7 +173,7 @@ def _update_active(trials: Trials, training: Training, batch: Batch, work: Work,
         i = training.chosen[q]
         a = spread(training.weights[q] * batch.y8[LANES * i + p])
         for j in range(0, width, 8):
-            store(target, j, load(target, j) + a * load(trials.rows, i * width + j))
+            store(target, j, plus_product(load(target, j), a, load(trials.rows, i * width + j)))
     add_outer(
         batch.matrices[p],
         trials.rows,
@@ -214,7 +214,7 @@ def _slopes_of_trials(trials: Trials, batch: Batch) -> None:
     one, two, zero = spread(1.0), spread(2.0), spread(0.0)
     for o in range(0, LANES * trials.n_trials, LANES):
         y = load(batch.y8, o)
-        short = one - y * load(batch.f8, o)
+        short = less_product(one, y, load(batch.f8, o))
         store(batch.r8, o, two * load(batch.cost8, o) * y * where_positive(short, short, zero))
 
 
@@ -247,8 +247,10 @@ def _slopes_along(trials: Trials, batch: Batch, work: Work) -> tuple[Any, Any]:
     for o in range(0, LANES * trials.n_trials, LANES):
         y, f, before = load(batch.y8, o), load(batch.f8, o), load(work.f_before8, o)
         weight = two * load(batch.cost8, o) * y * (before - f)
-        start = start + weight * where_positive(one - y * before, one - y * before, zero)
-        end = end + weight * where_positive(one - y * f, one - y * f, zero)
+        start = plus_product(
+            start, weight, where_positive(less_product(one, y, before), less_product(one, y, before), zero)
+        )
+        end = plus_product(end, weight, where_positive(less_product(one, y, f), less_product(one, y, f), zero))
     return start, end
 
 

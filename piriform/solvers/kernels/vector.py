@@ -2,7 +2,8 @@
 
 Eight float64 travel in one value of type ``lanes``, with + - * / between two of them; LLVM turns it
 into one AVX-512 register, two AVX or four SSE or NEON registers. Arrays are flat and contiguous;
-offsets are not checked.
+offsets are not checked. Every operation here rounds as IEEE 754 says, in the order written, so the
+bytes that come out do not depend on the processor or on what surrounds the code.
 """
 
 import math
@@ -118,14 +119,39 @@ def spread(typing: Any, number: Any) -> Any:
 
 @instruction
 def total(typing: Any, x: Any) -> Any:
-    """Sum of the eight numbers."""
+    """Sum of the eight numbers: ((0+4) + (2+6)) + ((1+5) + (3+7))."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(DOUBLE, [DOUBLE, VECTOR])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f64")
-        return builder.call(function, [ir.Constant(DOUBLE, -0.0), args[0]], fastmath=["reassoc"])
+        value = args[0]
+        for half in (4, 2, 1):
+            low, high = (
+                builder.shuffle_vector(value, value, ir.Constant(ir.VectorType(ir.IntType(32), half), chosen))
+                for chosen in (list(range(half)), list(range(half, 2 * half)))
+            )
+            value = builder.fadd(low, high)
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
     return types.float64(lanes), generate
+
+
+def _fused(negate: bool) -> Any:
+    @instruction
+    def apply(typing: Any, a: Any, x: Any, y: Any) -> Any:
+        kind = lanes if lanes in (a, x, y) else types.float64
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            first = builder.fneg(args[1]) if negate else args[1]
+            if kind == lanes:
+                return _call(builder, "fma", first, args[2], args[0])
+            return builder.fma(first, args[2], args[0])
+
+        return kind(kind, kind, kind), generate
+
+    return apply
+
+
+#: a + x y and a - x y, rounded once, for lanes or for single numbers.
+plus_product, less_product = _fused(False), _fused(True)
 
 
 @instruction
