@@ -1,7 +1,7 @@
 # make demo   a simulated study from recordings to report      make docs    the documentation as HTML
 # make test   the tests                                        make bench   the decoders' speed, next to others
 # make lint   formatting, lint, types                          make profile wall time of the demo's jobs
-# make clean  remove what make demo and make docs wrote
+# make clean  remove what make demo and make docs wrote       make calibrate  false alarms and power (an hour)
 #
 # Each target sets up .venv once: Python >= 3.11 ($(PYTHON)), the pinned packages of requirements/constraints.txt.
 # PYTHON=python3.12 make demo      another interpreter
@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed
 EXTRAS := fast,test,lint,docs
 BENCH ?= .venv-bench
 
-.PHONY: help setup demo test lint docs bench profile clean
+.PHONY: help setup demo test lint docs bench profile calibrate clean
 .SUFFIXES:
 
 help:
@@ -76,6 +76,10 @@ profile: demo
 	@for job in results/demo/benchmarks/*.tsv; do \
 	  printf '%8s  %s\n' "$$(sed -n 2p $$job | cut -f1)" "$$(basename $$job .tsv)"; \
 	done | sort -rn
+
+calibrate: $(STAMP)
+	@$(BIN)/piriform calibrate --cores $(CORES)
+	@$(BIN)/python -m benchmarks.calibration results/calibration
 
 clean:
 	rm -rf results/demo data/demo docs/_build

@@ -107,6 +107,7 @@ def detect(
     behavior: Annotated[Path, typer.Argument(help="behavior.csv")],
     as_json: Annotated[bool, typer.Option("--json", help="print verdict.json")] = False,
     config: Annotated[Path | None, typer.Option(help="YAML file with the rule of the verdict")] = None,
+    ladder: Annotated[Path | None, typer.Option(help="ladder.csv, to show the trend under each control")] = None,
 ) -> None:
     """Apply the statistics alone to two tables and print the verdict."""
     from piriform.config import Verdict, load_config
@@ -119,12 +120,85 @@ def detect(
         load_table(metrics, "metrics"),
         load_table(behavior, "behavior"),
         verdict=study.verdict if study else Verdict(),
+        ladder=load_table(ladder, "ladder") if ladder else None,
+        plateau=study.plateau if study else None,
+        seed=study.seed if study else 1,
         config_sha256=study.digest() if study else "",
     )
     print(
         json_text(result) if as_json else f"verdict: {result['verdict']}. {result['sentence']}",
         end="" if as_json else "\n",
     )
+
+
+@app.command()
+def power(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS_OR_METRICS", help="folder of results, or a metrics.csv")],
+    subjects: Annotated[str, typer.Option(help="numbers of subjects to tell of")] = "4,6,8,12",
+    days: Annotated[
+        int | None, typer.Option(help="overtraining sessions per subject (default: this study's, and twice as many)")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    config: Annotated[Path | None, typer.Option(help="YAML file with the rule of the verdict")] = None,
+) -> None:
+    """Tell the smallest change that a study like this finds, and what more subjects or days would."""
+    from piriform.config import Verdict, load_config
+    from piriform.power import power_lines, study_power
+    from piriform.provenance import json_text
+    from piriform.tables import load_table
+
+    path = results if results.suffix == ".csv" else results / "metrics.csv"
+    own = path.with_name("config.yaml")
+    chosen = config or (own if own.is_file() else None)
+    behavior = path.with_name("behavior.csv")
+    found = study_power(
+        load_table(path, "metrics"),
+        load_table(behavior, "behavior") if behavior.is_file() else None,
+        verdict=load_config(chosen).verdict if chosen else Verdict(),
+        subjects=_numbers(subjects),
+        days=days,
+    )
+    print(json_text(found) if as_json else power_lines(found), end="" if as_json else "\n")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--subjects {text}: expected whole numbers with commas, e.g. 4,6,8") from None
+
+
+@app.command(cls=_WithScenarios)
+def calibrate(
+    studies: Annotated[int | None, typer.Option(min=1, help="studies per scenario (default: 400)")] = None,
+    scenarios: Annotated[str | None, typer.Option(help="scenarios, with commas between (default: all)")] = None,
+    subjects: Annotated[int | None, typer.Option(min=1, max=26, help="animals per study (default: 4)")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=99, help="sessions per animal (default: 18)")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of the study whose analysis is calibrated")] = None,
+    like: Annotated[Path | None, typer.Option(help="results of a finished study whose design is simulated")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    cores: Annotated[int, typer.Option(min=1, help="jobs at once")] = 2,
+    out: Annotated[Path, typer.Option(help="folder for results; they go to its folder calibration")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
+) -> None:
+    """Simulate many studies per scenario and count the verdicts: false alarms and power.
+
+    A killed calibration goes on where it was when it is started again.
+    """
+    from piriform.calibrate.design import calibration_config
+    from piriform.calibrate.launch import calibrate as start
+    from piriform.calibrate.launch import read_calibration
+    from piriform.calibrate.summary import text_lines
+    from piriform.provenance import json_text
+
+    names = None if scenarios is None else [name.strip() for name in scenarios.split(",") if name.strip()]
+    numbers = {"studies": studies, "scenarios": names, "subjects": subjects, "days": days}
+    chosen = calibration_config(config=config, like=like, out=out, seed=seed, **numbers)
+    if start(chosen, cores=cores):
+        print(f"error: the calibration failed; what the jobs said: {chosen.out / 'logs'}", file=sys.stderr)
+        raise typer.Exit(1)
+    table = read_calibration(chosen.out)
+    print(json_text(table.to_dict("records")) if as_json else "\n".join(text_lines(table)), end="" if as_json else "\n")
 
 
 @app.command()

@@ -47,7 +47,9 @@ def heldout_scores(
     solver, C, shrinkage : see :func:`piriform.solvers.fit`
     """
     held = solvers.heldout(responses, labels, folds, solver=solver, C=C, shrinkage=shrinkage)
-    norms = np.take_along_axis(held.norms, folds.astype(np.intp), axis=1)  # fold -1 takes the last one: its decision is NaN
+    norms = np.take_along_axis(
+        held.norms, folds.astype(np.intp), axis=1
+    )  # fold -1 takes the last one: its decision is NaN
     if not norms.all():
         norms[norms == 0] = np.inf  # a decoder without weights knows no distance
     return Scores(held.decision, held.decision / norms, labels, folds)

@@ -78,18 +78,23 @@ def labels(values: Iterable[Any]) -> list[str]:
 
 def _in_our_terms(raw: pd.DataFrame, trials: config.Trials, classes: config.Classes, where: str) -> pd.DataFrame:
     """Every trial with the columns of the trial tensor; the class is "" where there is none."""
-    table = pd.DataFrame(index=raw.index)
-    table["category"] = labels(raw[trials.category])
-    table["stimulus"] = labels(raw[trials.stimulus]) if trials.stimulus else table["category"]
-    table["class"] = table["stimulus"] if classes.by_stimulus else table["category"].map(_class_of(classes)).fillna("")
-    table["choice"] = labels(raw[trials.choice]) if trials.choice else ""
-    table["correct"] = _outcomes(raw[trials.correct], trials, where) if trials.correct else np.nan
-    table["start_time"], table["stop_time"] = _times(raw, "start_time", where), _times(raw, "stop_time", where)
-    table["event_time"] = _times(raw, trials.align_to, where)
-    responses = _times(raw, trials.response_time, where) if trials.response_time else np.nan
-    table["latency"] = responses - table["event_time"]
-    table["block"] = _numbers(raw[trials.block]) if trials.block else np.nan
-    return table[[*TRIAL_COORDS, "stop_time"]]
+    category = pd.Series(labels(raw[trials.category]), index=raw.index, dtype=str)
+    stimulus = labels(raw[trials.stimulus]) if trials.stimulus else category
+    event = _times(raw, trials.align_to, where)
+    columns = {
+        "category": category,
+        "stimulus": stimulus,
+        "class": stimulus if classes.by_stimulus else category.map(_class_of(classes)).fillna(""),
+        "stratum": labels(raw[trials.stratum]) if trials.stratum else category,
+        "choice": labels(raw[trials.choice]) if trials.choice else "",
+        "correct": _outcomes(raw[trials.correct], trials, where) if trials.correct else np.nan,
+        "start_time": _times(raw, "start_time", where),
+        "stop_time": _times(raw, "stop_time", where),
+        "event_time": event,
+        "latency": (_times(raw, trials.response_time, where) if trials.response_time else np.nan) - event,
+        "block": _numbers(raw[trials.block]) if trials.block else np.nan,
+    }
+    return pd.DataFrame(columns, index=raw.index)[[*TRIAL_COORDS, "stop_time"]]
 
 
 def _class_of(classes: config.Classes) -> dict[str, str]:
@@ -138,7 +143,7 @@ def _check_clock(kept: pd.DataFrame, trials: config.Trials, where: str) -> None:
     """Refuse events in ms or from the trial's start: they span another time than the trials do."""
     if len(kept) < 10:
         return
-    spread, events = float(np.ptp(kept["start_time"])), float(np.ptp(kept["event_time"]))
+    spread, events = (float(np.ptp(kept[name].to_numpy())) for name in ("start_time", "event_time"))
     if not spread / 2 <= events <= 2 * spread:
         raise StudyError(
             f"{where}: {trials.align_to!r} (trials.align_to) spans {events:g} s and start_time {spread:g} s; "

@@ -5,7 +5,7 @@ of units and trials and on the full session, for all stimuli and for the fixed o
 its null from the same label permutations.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ import xarray as xr
 
 from piriform import decode, geometry, margin
 from piriform.config import Classes, Measures, Response
+from piriform.controls import CONTROLS, controlled_separation
 from piriform.errors import MeasureError
 from piriform.generalize import across_conditions, probe_scores, stimulus_folds
 from piriform.null import learning_p, permutation_p
 from piriform.provenance import rng_for
 from piriform.splits import half_folds, permutations
 from piriform.tables import metric_of
-from piriform.task import Draw, Task, draw_of, permutation_blocks, task_of
+from piriform.task import Draw, Task, draw_of, permutation_blocks, stratum_codes, task_of
 
 
 def session_metrics(
@@ -30,8 +31,10 @@ def session_metrics(
     classes: Classes,
     n_units: int,
     n_trials: Mapping[str, int],
+    shares: Mapping[str, Mapping[str, float]] | None = None,
     seed: int,
     source: str = "neural",
+    matchings: Sequence[str] = ("matched", "full"),
 ) -> list[dict[str, Any]]:
     """Return the metrics of one session, rows of the table ``metrics``.
 
@@ -40,21 +43,23 @@ def session_metrics(
     tensor : trial tensor, dims (trial, unit, time)
     n_units : units per matched draw
     n_trials : trials per class and matched draw, for ``all`` and (where the study has them) ``fixed`` stimuli
+    shares : shares of the strata of nontargets, see :func:`piriform.task.composition`; none: one stratum
     seed : the config's seed; streams are named by subject, session and draw
+    matchings : ``matched`` (draws of matched numbers), ``full`` (all units and trials), or both
     """
     attrs = tensor.attrs
     who = {"source": source} | {name: attrs[name] for name in ("subject", "session", "day", "phase")}
     rows = []
     for stimuli, count in n_trials.items():
         task = task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed")
-        for matching in ("matched", "full"):
+        for matching in matchings:
             units, trials = (n_units, count) if matching == "matched" else (task.responses.shape[1], 0)
             n_draws = 1 if _takes_all(task, units, trials) else measures.n_draws
             names = (attrs["subject"], attrs["session"], stimuli)
-            stacks = _stacks(task, measures, units, trials, n_draws, seed, names)
-            labels = {**who, "stimuli": stimuli, "matching": matching}
-            for name, result in stacks.items():
-                rows.append(labels | {"metric": name} | result | {"n_units": units, "n_draws": n_draws})
+            mix = (shares or {}).get(stimuli, {})
+            stacks = _stacks(task, measures, units, trials, n_draws, seed, names, mix)
+            labels = {**who, "stimuli": stimuli, "matching": matching, "n_units": units, "n_draws": n_draws}
+            rows += [labels | {"metric": name} | result for name, result in stacks.items()]
     return rows
 
 
@@ -65,7 +70,14 @@ def _takes_all(task: Task, n_units: int, n_trials: int) -> bool:
 
 
 def _stacks(
-    task: Task, measures: Measures, n_units: int, n_trials: int, n_draws: int, seed: int, names: tuple[str, ...]
+    task: Task,
+    measures: Measures,
+    n_units: int,
+    n_trials: int,
+    n_draws: int,
+    seed: int,
+    names: tuple[str, ...],
+    shares: Mapping[str, float],
 ) -> dict[str, dict[str, Any]]:
     """Every wanted metric of one task: value, spread over draws, null, status."""
     smallest = task.smallest_class()
@@ -81,24 +93,16 @@ def _stacks(
         draw_of(task, order, measures, n_units, n_trials, rng_for(seed, "draw", *names, number))
         for number in range(n_draws)
     )
+    values, reasons, taken = _drawn_values(draws, measures)
+    whole: dict[str, dict[str, Any]] = {}
+    if MODULATION in measures.metrics and task.binary:
+        values[MODULATION] = [_modulation(task, order, measures, shares)]
+        reasons[MODULATION] = NO_PAIRS
+        whole[MODULATION] = {"n_units": task.responses.shape[1], "n_draws": 1, "n_trials": len(task.codes)}
     default = "not measured" if task.binary else "needs the classes target and nontarget"
-    values: dict[str, list[np.ndarray]] = {}
-    reasons: dict[str, str] = {}
-    for draw in draws:
-        taken = int(draw.part[0].sum())
-        for family, function in FAMILIES.items():
-            if not set(family) & set(measures.metrics):
-                continue
-            try:
-                found = function(draw)
-            except MeasureError as error:
-                reasons |= dict.fromkeys(family, str(error))
-                continue
-            for name, value in found.items():
-                values.setdefault(name, []).append(value)
     stacks = {name: np.array(values.get(name, np.empty((0, 1)))) for name in sorted({*measures.metrics, *values})}
     rows = {
-        name: _row(stack, name, taken, reasons.get(name, default))
+        name: _row(stack, name, taken, reasons.get(name, default)) | whole.get(name, {})
         for name, stack in stacks.items()
         if _wanted(name, measures)
     }
@@ -110,6 +114,25 @@ def _stacks(
     for name, p in learning_p(measured).items():
         rows[name]["p_max"] = p
     return rows
+
+
+def _drawn_values(draws: Iterable[Draw], measures: Measures) -> tuple[dict[str, list[np.ndarray]], dict[str, str], int]:
+    """The values of each metric by draw, why others have none, and the trials of a draw."""
+    families = [family for family in FAMILIES if set(family) & set(measures.metrics)]
+    values: dict[str, list[np.ndarray]] = {}
+    reasons: dict[str, str] = {}
+    taken = 0
+    for draw in draws if families else ():
+        taken = int(draw.part[0].sum())
+        for family in families:
+            try:
+                found = FAMILIES[family](draw)
+            except MeasureError as error:
+                reasons |= dict.fromkeys(family, str(error))
+                continue
+            for name, value in found.items():
+                values.setdefault(name, []).append(value)
+    return values, reasons, taken
 
 
 def _wanted(name: str, measures: Measures) -> bool:
@@ -125,7 +148,7 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
     """
     empty = dict.fromkeys(("value", "sd_draws", "null_mean", "null_sd", "p", "p_max"), np.nan)
     if not len(stack) or not np.isfinite(stack[:, 0]).all():
-        reason = reason if not len(stack) else "undefined: no variance, or a class missing from a fold"
+        reason = reason if not len(stack) or name == MODULATION else UNDEFINED
         return empty | {"n_trials": n_trials, "n_permutations": 0, "status": reason}
     value, null = stack[:, 0].mean(), stack[:, 1:].mean(axis=0)
     null = null[np.isfinite(null)]
@@ -136,6 +159,13 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
         if learning:
             row["p"] = permutation_p(learning * value, learning * null)
     return row | {"n_trials": n_trials, "n_permutations": len(null), "status": "ok"}
+
+
+def _modulation(task: Task, order: np.ndarray, measures: Measures, shares: Mapping[str, float]) -> np.ndarray:
+    """All units and trials: the estimate depends on neither number."""
+    strata, mix = stratum_codes(task, shares)
+    controls = CONTROLS if task.is_rate else CONTROLS[:-1]
+    return controlled_separation(task.responses, strata[order], mix=mix, controls=controls, n_blocks=measures.n_blocks)
 
 
 def _two_classes(draw: Draw) -> None:
@@ -231,6 +261,10 @@ def _dimensionality(draw: Draw) -> dict[str, np.ndarray]:
     return {"participation_ratio": np.array([geometry.participation_ratio(draw.responses[draw.part[0]])])}
 
 
+NO_PAIRS = "a stratum of nontargets meets the target in fewer than 2 blocks of the session, or no unit responds"
+UNDEFINED = "undefined: no variance, or a class missing from a fold"
+#: The metric that needs no draws.
+MODULATION = "separation_modulation"
 #: The metrics that come from the same fits, and the function that measures them.
 FAMILIES: dict[tuple[str, ...], Callable[[Draw], dict[str, np.ndarray]]] = {
     ("decoding_accuracy", "decoding_auc", "margin_heldout", "margin_heldout_p05"): _decoding,

@@ -63,7 +63,35 @@ def subject_sessions(
     behavior : table ``behavior`` of the sessions whose trials could be read, also of those that
         will be left out for their activity
     """
-    sessions = [_session(dict(row), trials, classes, phases) for _, row in index.iterrows()]
+    sessions = [_read_session(dict(row), trials, classes, phases) for _, row in index.iterrows()]
+    return with_behavior(sessions, phases=phases, plateau=plateau)
+
+
+def session_of(
+    row: Mapping[str, Any],
+    raw: pd.DataFrame,
+    *,
+    trials: config.Trials,
+    classes: config.Classes,
+    phases: config.Phases,
+) -> Session:
+    """Return one session from its table of trials.
+
+    Parameters
+    ----------
+    row : row of the table ``sessions``; ``file`` names the session in errors
+    raw : the lab's table, see :func:`piriform.mapping.map_trials`
+    """
+    mapped = map_trials(raw, trials=trials, classes=classes, where=row["file"])
+    values = raw.loc[mapped.trials.index, phases.column] if phases.column else ()
+    phase = phase_of(row["day"], phases=phases, values=values, where=row["file"])
+    return Session({**row, "phase": phase}, mapped.trials, mapped.excluded)
+
+
+def with_behavior(
+    sessions: list[Session], *, phases: config.Phases, plateau: config.Plateau
+) -> tuple[list[Session], pd.DataFrame]:
+    """Return the sessions of one subject, with phases where they come from its plateau, and its behaviour."""
     usable = [session for session in sessions if not session.row["reason"]]
     behavior = behavior_table([(session.row, session.trials) for session in usable], plateau=plateau)
     if phases.from_plateau:
@@ -91,6 +119,7 @@ def session_tensor(
     refers to the response window and the baseline window.
     """
     row, path = dict(session.row), session.row["file"]
+    parts: dict[str, Any] = {"response": response, "classes": classes, "inclusion": inclusion}
     if row["reason"]:
         return row, None
     row |= {"n_trials_excluded": _total(session.excluded), "trials_excluded": reasons_text(session.excluded)}
@@ -99,32 +128,49 @@ def session_tensor(
         end = float(session.trials["stop_time"].max()) if len(session.trials) else np.inf
         activity = read_activity(path, response, session_end=end)
         rates = _aligned(activity, session.trials["event_time"].to_numpy(), response, path)
-        chosen = _inclusion(rates, activity, session, response=response, min_rate=inclusion.min_rate)
-        row |= _counts(chosen, _too_little(chosen, classes, inclusion))
-        return row, None if row["reason"] else _tensor(rates, activity, session, chosen, row, response)
+        return tensor_of(replace(session, row=row), rates, activity, **parts)
     except ConfigError:
         raise
     except PiriformError as error:
         return row | {"included": False, "reason": reason_of(error, path)}, None
 
 
+def tensor_of(
+    session: Session,
+    rates: np.ndarray,
+    activity: Activity,
+    *,
+    response: config.Response,
+    classes: config.Classes,
+    inclusion: config.Inclusion,
+) -> tuple[dict[str, Any], xr.DataArray | None]:
+    """Return a session's row and trial tensor from rates that are aligned to its events.
+
+    Parameters
+    ----------
+    rates : (n_trials, n_units, n_bins) array in the bins of ``response``, a row for each row of ``session.trials``
+    activity : what is known of the units
+    """
+    chosen = _inclusion(rates, activity, session, response=response, min_rate=inclusion.min_rate)
+    row = dict(session.row) | _counts(chosen, _too_little(chosen, classes, inclusion))
+    return row, None if row["reason"] else _tensor(rates, activity, session, chosen, row, response)
+
+
 # Trials ---------------------------------------------------------------------------------------
 
 
-def _session(row: dict[str, Any], trials: config.Trials, classes: config.Classes, phases: config.Phases) -> Session:
+def _read_session(
+    row: dict[str, Any], trials: config.Trials, classes: config.Classes, phases: config.Phases
+) -> Session:
     if row["reason"]:
         return Session(row)
-    path = row["file"]
     try:
-        raw = read_trials(path, trials, phase=phases.column)
-        mapped = map_trials(raw, trials=trials, classes=classes, where=path)
-        values = raw.loc[mapped.trials.index, phases.column] if phases.column else ()
-        phase = phase_of(row["day"], phases=phases, values=values, where=path)
+        raw = read_trials(row["file"], trials, phase=phases.column)
+        return session_of(row, raw, trials=trials, classes=classes, phases=phases)
     except ConfigError:
         raise
     except PiriformError as error:
-        return Session(row | {"included": False, "reason": reason_of(error, path)})
-    return Session(row | {"phase": phase}, mapped.trials, mapped.excluded)
+        return Session(row | {"included": False, "reason": reason_of(error, row["file"])})
 
 
 def _with_phase(session: Session, phase: str) -> Session:

@@ -6,27 +6,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from piriform.beside import beside_tests, carried_by, diverging
+from piriform.config import Plateau
 from piriform.config import Verdict as Rule
+from piriform.effects import POWER, group_effect, group_test, group_values, relative_effect, secondary_effects
 from piriform.errors import TableError
 from piriform.provenance import versions
-from piriform.stats import Equivalence, GroupMean, Slope, equivalence, group_mean, holm, smallest_detectable
-from piriform.tables import POOLED, check_table, metric_of
+from piriform.rungs import ladder_trends
+from piriform.sensitivity import behavior_test, sensitivity
+from piriform.stats import Equivalence, GroupMean, Slope
+from piriform.tables import POOLED, check_table
 from piriform.trends import (
     PER_DAYS,
     Series,
     Slopes,
     behavior_slopes,
+    metric_rows,
     metric_slopes,
-    sampling_sd,
+    serial_slopes,
     subject_trends,
 )
 
 VERDICTS = ("hidden progress", "no evidence", "behaviour still improving", "not enough data")
-POWER = 0.8
 METHOD = (
-    "Per subject the least-squares slope over the overtraining sessions, per 10 days; over subjects a one-sided t-test "
-    "of the mean slope for a neural metric, and two one-sided t-tests for behaviour. Hidden progress: behaviour is flat "
-    "and the primary metric rises, on the fixed stimuli too where the study has them."
+    "Per subject the least-squares slope over the overtraining sessions, per 10 days, a session weighed by its units; "
+    "over subjects a one-sided t-test of the mean slope for a neural metric, and two one-sided t-tests for behaviour. "
+    "Hidden progress: behaviour is flat and the primary metric rises, on the fixed stimuli too where the study has them. "
+    "Every part must pass at level alpha by itself (intersection-union): a false hidden progress is at most as frequent "
+    "as a false pass of the one part that is false, so at most alpha, with no correction for the number of parts. All other "
+    "tests are shown beside and decide nothing."
 )
 
 
@@ -41,7 +49,16 @@ class Parts:
 
 
 def detect(
-    metrics: pd.DataFrame, behavior: pd.DataFrame, *, verdict: Rule, source: str = "neural", config_sha256: str = ""
+    metrics: pd.DataFrame,
+    behavior: pd.DataFrame,
+    *,
+    verdict: Rule,
+    source: str = "neural",
+    ladder: pd.DataFrame | None = None,
+    plateau: Plateau | None = None,
+    seed: int = 1,
+    beside: bool = True,
+    config_sha256: str = "",
 ) -> dict[str, Any]:
     """Return the verdict on a study and every number behind it.
 
@@ -53,55 +70,76 @@ def detect(
         primary metric and as many of behaviour; otherwise its ``reason`` says what it lacks. The
         pseudo-population of a study is no subject.
     verdict : the rule, fixed before looking at the data
-    source : rows of ``metrics`` to use, ``neural`` or ``network``
+    source : rows of the tables to use, ``neural`` or ``network``
+    ladder : the table ``ladder``: the separation on each rung of the ladder of controls
+    plateau : settings of the plateau's rule, for the window that the data choose
+    seed : of the bootstraps that are shown beside
+    beside : False leaves out what decides nothing and takes time
     config_sha256 : hash of the config behind the tables
 
     Returns
     -------
     dict
-        ``verdict`` (one of ``VERDICTS``), ``sentence``, ``reasons``, ``missing``, ``primary``,
-        ``fixed`` (None where the study has no fixed stimuli), ``behavior``, ``subjects``,
-        ``secondary``, ``method``, ``settings``, ``versions``, ``config_sha256``. Slopes are per 10
-        days; a metric's have the sign of its learning direction: up means learning. What cannot be
-        computed is NaN, with a note.
+        What decides: ``verdict`` (one of ``VERDICTS``), ``sentence``, ``reasons``, ``missing``,
+        ``primary``, ``fixed`` (None where the study has no fixed stimuli), ``behavior``, ``subjects``.
+        What decides nothing: ``secondary`` and ``family``; ``beside`` (other group tests),
+        ``carried_by``, ``divergence``, ``sensitivity``, ``ladder`` (None without the table, and all
+        five without ``beside``). Provenance: ``method``, ``settings``, ``versions``,
+        ``config_sha256``. Slopes are per 10 days; a metric's have the sign of its learning
+        direction: up means learning. What cannot be computed is NaN, with a note.
 
     Raises
     ------
     TableError
         If a table breaks its contract or holds a measurement twice.
     """
-    metrics = _once(check_table(metrics, "metrics"), "metrics", "source", "metric", "stimuli", "matching")
-    behavior = _once(check_table(behavior, "behavior"), "behavior", "class")
-    metrics = metrics[(metrics["source"] == source) & (metrics["subject"] != POOLED)]
-    behavior = behavior[behavior["class"] == "all"]
+    metrics, behavior = _of_source(metrics, behavior, source)
     window, behaved = (table[table["phase"] == "overtraining"] for table in (metrics, behavior))
-    neural = metric_slopes(window)
-    acting = behavior_slopes(behaved)
+    neural, acting = metric_slopes(window), behavior_slopes(behaved)
+    key: Series = (verdict.primary, "all", "matched")
+    rows = metric_rows(window, key)
+    serial = serial_slopes(rows)
 
-    subjects = subject_trends(metrics, behavior, neural=neural, acting=acting, rule=verdict)
+    subjects = subject_trends(metrics, behavior, neural=neural, acting=acting, serial=serial, rule=verdict)
     names = [subject["subject"] for subject in subjects if subject["included"]]
-    main, fixed = (neural.get((verdict.primary, stimuli, "matched")) for stimuli in ("all", "fixed"))
+    main, fixed = neural.get(key, {}), neural.get((verdict.primary, "fixed", "matched"))
     parts = Parts(
-        _test(main or {}, names, verdict),
-        None if fixed is None else _test(fixed, names, verdict),
-        *_behavior_tests(acting, behaved, names, verdict),
+        group_test(main, names, verdict),
+        None if fixed is None else group_test(fixed, names, verdict),
+        *behavior_test(acting, behaved, names, verdict),
     )
     missing = _missing(parts, subjects, metrics, behavior, verdict)
     answer, reasons = decide(parts, rule=verdict, missing=missing)
-    result = {
+    secondary, family = secondary_effects(neural, names, verdict, seed=seed)
+    result: dict[str, Any] = {
         "verdict": answer,
         "reasons": reasons,
         "missing": missing,
-        "primary": _described((verdict.primary, "all", "matched"), main or {}, names, verdict),
-        "fixed": None if fixed is None else _described((verdict.primary, "fixed", "matched"), fixed, names, verdict),
+        "primary": _described("all", main, window, names, verdict),
+        "fixed": None if fixed is None else _described("fixed", fixed, window, names, verdict),
         "behavior": _described_behavior(parts, [acting[name] for name in names], verdict),
         "subjects": subjects,
-        "secondary": _secondary(neural, names, verdict),
+        "secondary": secondary,
+        "family": family,
+        **dict.fromkeys(("beside", "carried_by", "divergence", "sensitivity", "ladder")),
         "method": METHOD,
         "settings": verdict.model_dump(mode="json") | {"source": source, "per_days": PER_DAYS, "power": POWER},
         "versions": versions(),
         "config_sha256": config_sha256,
     }
+    if beside:
+        values = group_values(main, names, verdict)
+        result |= {
+            "beside": beside_tests(
+                rows, values, serial=serial, unit=result["primary"]["unit"], rule=verdict, seed=seed
+            ),
+            "carried_by": carried_by(serial, names, alpha=verdict.alpha),
+            "divergence": diverging(verdict.primary, rows, behaved, names, verdict),
+            "sensitivity": sensitivity(
+                metrics, behavior, names=names, acting=acting, rule=verdict, plateau=plateau or Plateau()
+            ),
+            "ladder": ladder_trends(ladder, names, verdict, source=source),
+        }
     return result | {"sentence": sentence(result)}
 
 
@@ -139,9 +177,24 @@ def sentence(result: dict[str, Any]) -> str:
         return f"Behaviour still improves in overtraining ({acted}), so that no neural change there is hidden progress."
     if result["verdict"] == "no evidence":
         least = primary["smallest_detectable"]
+        share = primary.get("smallest_detectable_percent", np.nan)
         seen = f"; a study like this finds {least:.2g} in {POWER:.0%} of cases" if np.isfinite(least) else ""
+        seen += f" ({share:.3g}% of the metric's mean)" if seen and np.isfinite(share) else ""
         return f"Not met: {'; '.join(result['reasons'])}. {primary['metric']} changes by {change}{seen}."
     return f"Missing: {'; '.join(line for line in result['missing'] if not line.startswith('subject '))}."
+
+
+def _of_source(metrics: pd.DataFrame, behavior: pd.DataFrame, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The checked rows that count: one source, no pseudo-population; behaviour of all classes together."""
+    metrics = _once(check_table(metrics, "metrics"), "metrics", "source", "metric", "stimuli", "matching")
+    behavior = _once(check_table(behavior, "behavior"), "behavior", "class")
+    return metrics[(metrics["source"] == source) & (metrics["subject"] != POOLED)], behavior[behavior["class"] == "all"]
+
+
+def _described(stimuli: str, slopes: Slopes, window: pd.DataFrame, names: list[str], rule: Rule) -> dict[str, Any]:
+    """The group's result for the primary metric, and what it is in percent."""
+    effect = group_effect((rule.primary, stimuli, "matched"), slopes, names, rule)
+    return effect | relative_effect(effect, window, names)
 
 
 def _once(table: pd.DataFrame, kind: str, *keys: str) -> pd.DataFrame:
@@ -153,26 +206,6 @@ def _once(table: pd.DataFrame, kind: str, *keys: str) -> pd.DataFrame:
             f"{kind}.csv: {what} of subject {row['subject']!r}, session {row['session']!r} is there twice; keep one row"
         )
     return table
-
-
-def _values(slopes: Slopes, names: list[str], rule: Rule) -> list[float]:
-    """The slopes of the subjects that enter and have enough sessions of this metric."""
-    found = [slopes[name] for name in names if name in slopes]
-    return [line.slope for line in found if line.n >= rule.min_sessions and np.isfinite(line.slope)]
-
-
-def _test(slopes: Slopes, names: list[str], rule: Rule) -> GroupMean:
-    return group_mean(_values(slopes, names, rule), min_n=rule.min_subjects)
-
-
-def _behavior_tests(
-    slopes: Slopes, behaved: pd.DataFrame, names: list[str], rule: Rule
-) -> tuple[GroupMean, Equivalence]:
-    """Does behaviour rise, and is it flat? The trials' sampling error is the least the slopes can scatter."""
-    values = [slopes[name].slope for name in names]
-    n, floor = rule.min_subjects, sampling_sd(behaved[behaved["subject"].isin(names)])
-    flat = equivalence(values, bound=rule.behavior_bound, alpha=rule.alpha, min_n=n, min_sd=floor)
-    return group_mean(values, min_n=n, min_sd=floor), flat
 
 
 def _missing(
@@ -197,44 +230,6 @@ def _missing(
     return lacking
 
 
-def _described(key: Series, slopes: Slopes, names: list[str], rule: Rule) -> dict[str, Any]:
-    """The group's result for one metric."""
-    metric, values, test = metric_of(key[0]), _values(slopes, names, rule), _test(slopes, names, rule)
-    enough = test.n >= rule.min_subjects
-    return {
-        **dict(zip(("metric", "stimuli", "matching"), key, strict=True)),
-        "meaning": metric.meaning,
-        "direction": metric.learning,
-        "unit": f"{metric.unit} per 10 days".strip(),
-        "effect": test.mean,
-        "ci": test.interval,
-        "level": 0.95,
-        "p": test.p if metric.learning else np.nan,
-        "rises": bool(metric.learning and test.p <= rule.alpha),
-        "t": test.t,
-        "sd": test.sd,
-        "hedges_g": test.hedges_g,
-        "n_subjects": test.n,
-        "n_rising": sum(value > 0 for value in values),
-        "smallest_detectable": smallest_detectable(test.sd, test.n, alpha=rule.alpha, power=POWER)
-        if enough
-        else np.nan,
-        "leave_one_out": _leave_one_out(values) if enough else None,
-        "note": test.note,
-    }
-
-
-def _leave_one_out(values: list[float]) -> dict[str, list[float]] | None:
-    """Range of the mean slope and of its p when each subject in turn is left out; None below 3 subjects."""
-    if len(values) < 3:
-        return None
-    tests = [group_mean([*values[:i], *values[i + 1 :]]) for i in range(len(values))]
-    return {
-        name: [min(ends), max(ends)]
-        for name, ends in (("effect", [t.mean for t in tests]), ("p", [t.p for t in tests]))
-    }
-
-
 def _described_behavior(parts: Parts, lines: list[Slope], rule: Rule) -> dict[str, Any]:
     return {
         "unit": "fraction correct per 10 days",
@@ -250,21 +245,6 @@ def _described_behavior(parts: Parts, lines: list[Slope], rule: Rule) -> dict[st
         "n_rising": sum(line.slope > 0 for line in lines),
         "note": parts.flat.note,
     }
-
-
-def _secondary(neural: dict[Series, Slopes], names: list[str], rule: Rule) -> list[dict[str, Any]]:
-    """All other metrics; Holm over those with a direction, on all stimuli with matched counts."""
-    rows = [_described(key, slopes, names, rule) for key, slopes in neural.items() if not _decides(key, rule)]
-    family = [row["direction"] != 0 and (row["stimuli"], row["matching"]) == ("all", "matched") for row in rows]
-    adjusted = holm([row["p"] if counts else np.nan for row, counts in zip(rows, family, strict=True)])
-    return [
-        row | {"role": "secondary" if counts else "descriptive", "p_holm": float(p)}
-        for row, counts, p in zip(rows, family, adjusted, strict=True)
-    ]
-
-
-def _decides(key: Series, rule: Rule) -> bool:
-    return key[0] == rule.primary and key[2] == "matched"
 
 
 def _p(p: float) -> str:

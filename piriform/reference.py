@@ -18,8 +18,10 @@ TABLE_MEANINGS = {
     "sessions": "One row per file: what entered the analysis, and the reason for what did not.",
     "behavior": "One row per session and class: accuracy with its interval, latency, plateau.",
     "metrics": "One row per session and metric; also as `metrics.parquet`.",
+    "ladder": "One row per session and rung of the ladder of controls: which control removes a trend?",
     "predictions": "One row per held-out trial: what the decoder said and what the animal did.",
     "dynamics": "One row per session and pair of windows, trained in one and tested in the other.",
+    "transitions": "One row per stimulus of a subject: does its accuracy change in a step, and does the decoder's?",
     "similarity": "One row per session and pair of trial types, for the similarity figure.",
     "scatter": "One row per trial, for the scatter figure.",
 }
@@ -90,6 +92,7 @@ _FILES = (
     ("`metrics.csv`, `metrics.parquet`", "every metric of every session"),
     ("`predictions.csv`", "the read-out of every held-out trial"),
     ("`dynamics.csv`", "decoding over time, and from one time to another"),
+    ("`transitions.csv`", "single stimuli that go from wrong to right, and whether abruptly"),
     ("`similarity.csv`, `scatter.csv`", "what two of the figures draw"),
     ("`figures/*.png`, `figures/*.svg`", "the figures of the report"),
     ("`trials/{subject}.nc`", "trial tensors (NetCDF), one group per session: trial x unit x time"),

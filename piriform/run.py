@@ -168,7 +168,7 @@ def redraw(results: str | Path) -> Path:
     folder = Path(results)
     verdict = read_verdict(folder)
     config = load_config(folder / "config.yaml")
-    kinds = ("sessions", "behavior", "metrics", "predictions", "dynamics", "similarity", "scatter")
+    kinds = ("sessions", "behavior", "metrics", "predictions", "dynamics", "transitions", "similarity", "scatter")
     tables = {kind: load_table(folder / f"{kind}.csv", kind) for kind in kinds}
     draw_all(tables, verdict, folder / "figures")
     page = render(tables, verdict, folder / "figures", title=config.study, config=config.model_dump(mode="json"))

@@ -130,8 +130,8 @@ def group_mean(values: Any, *, min_n: int = 2, min_sd: float = 0.0) -> GroupMean
     Returns
     -------
     GroupMean
-        No p below ``min_n`` subjects or where all values are equal but not 0: there is no spread
-        to test against. All values 0 give p = 1.
+        No p below ``min_n`` subjects or where all values are equal: there is no spread to test
+        against.
 
     Examples
     --------
@@ -141,8 +141,7 @@ def group_mean(values: Any, *, min_n: int = 2, min_sd: float = 0.0) -> GroupMean
     """
     mean, sd, n, note = _moments(values, min_n, min_sd)
     if not sd > 0:
-        p = 1.0 if mean == 0 and sd == 0 else np.nan
-        return GroupMean(mean, sd, n, np.nan, p, (np.nan, np.nan), np.nan, note)
+        return GroupMean(mean, sd, n, np.nan, np.nan, (np.nan, np.nan), np.nan, note)
 
     se = sd / float(np.sqrt(n))
     half = se * _quantile(n - 1, 0.975)

@@ -97,6 +97,16 @@ TABLES: dict[str, dict[str, Column]] = {
         "n_permutations": Column("integer", "label permutations behind p"),
         "status": Column("text", "`ok`, or why there is no value"),
     },
+    "ladder": {
+        "source": Column("text", "where the activity comes from", ("neural", "network")),
+        **_WHO,
+        "stimuli": Column("text", "all stimuli, or the fixed (repeated) ones alone", ("all", "fixed")),
+        "rung": Column("integer", "number of controls", low=0),
+        "controls": Column("text", "controls of this rung; `none` on the lowest"),
+        "value": Column("number", "squared separation of target and nontarget under these controls; null value 0"),
+        "n_units": Column("integer", "units of the session"),
+        "status": Column("text", "`ok`, or why there is no value"),
+    },
     "predictions": {
         **{name: _WHO[name] for name in ("subject", "session", "day", "phase")},
         "trial": Column("integer", "number of the trial in the source's table"),
@@ -126,6 +136,31 @@ TABLES: dict[str, dict[str, Column]] = {
         "n_permutations": Column("integer", "label permutations behind p"),
         "status": Column("text", "`ok`, or why there is no value"),
     },
+    "transitions": {
+        "subject": _WHO["subject"],
+        "stimulus": Column("text", "what was presented"),
+        "class": Column("text", "its class"),
+        "source": Column(
+            "text", "whose answers: the animal's, or those of the held-out decoder", ("animal", "decoder")
+        ),
+        "n_days": Column("integer", "days with presentations enough to enter the test"),
+        "n_trials": Column("integer", "presentations with a known outcome on these days"),
+        "first_day": Column("number", "first of these days"),
+        "last_day": Column("number", "last of these days"),
+        "day_of_change": Column("number", "first day after the best step up; empty if untestable"),
+        "before": _share("fraction correct before the step"),
+        "after": _share("fraction correct after the step"),
+        "smooth_first": _share("fraction correct of the smooth fit, a line in log-odds, on first_day"),
+        "smooth_last": _share("fraction correct of the smooth fit on last_day"),
+        "lambda": Column("number", "log-likelihood of the best step minus that of the smooth fit"),
+        "p": _share("one-sided (b+1)/(m+1) of lambda against counts drawn from the smooth fit, day effects included"),
+        "q": _share("p with Benjamini and Hochberg's correction over the stimuli tested of this source"),
+        "p_saturating": _share(
+            "the same against a rise that takes 3 days or more and levels off; where q is low enough"
+        ),
+        "wrong_to_right": Column("flag", "whether before is below one half and after above"),
+        "status": Column("text", "`abrupt`, `abrupt or saturating`, `day effect: ...`, `smooth`, or `untestable: ...`"),
+    },
     "similarity": {
         **_WHO,
         "category_a": Column("text", "trial type"),
@@ -148,6 +183,13 @@ METRICS: dict[str, Metric] = {
     "decoding_auc": Metric("area under the ROC curve of held-out trials", 0.5, 1),
     "separation_crossnobis": Metric("cross-validated squared Mahalanobis distance per unit", 0.0, 1, "noise variances"),
     "separation_dprime": Metric("held-out d' along the discriminant", 0.0, 1, "noise SDs"),
+    "separation_modulation": Metric(
+        "cross-validated mean squared relative rate difference of target and nontarget, with all controls "
+        "(relative to noise variance where activity is no rate)",
+        0.0,
+        1,
+        "squared relative rate",
+    ),
     "similarity_dot": Metric("mean dot product of z-scored target and nontarget trials", None, -1),
     "similarity_dot_cv": Metric("the same from independent halves of the session", 0.0, -1),
     "similarity_cosine": Metric("cosine of the evoked target and nontarget mean vectors", None, -1),

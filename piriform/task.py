@@ -1,6 +1,7 @@
 """What do the decoders of one session see: which responses, which labels, which units and trials of a draw?"""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from piriform.config import Classes, Inclusion, Measures, Response
 from piriform.errors import MeasureError
 from piriform.splits import OUT, blocked_folds, chosen, stimulus_groups, time_blocks
 from piriform.trials import window_mean
+
+#: Trials of a stratum that every session needs for the stratum to count.
+MIN_STRATUM = 4
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Task:
         Mean response in the response window; the same minus baseline (None without a baseline window).
     codes : (n_trials,) int array
         +1 target and -1 nontarget, or 0 .. n_classes-1 where every stimulus is a class.
-    stimuli : (n_trials,) names
+    stimuli, strata : (n_trials,) names
+    is_rate : whether responses are spikes/s
     rows : (n_trials,) positions of these trials in the tensor
     blocks : (n_trials,) experimental block of each trial, NaN where there is none
     probes : (n_probes, n_units) array, with ``probe_categories`` and ``probe_times`` (0 .. 1 of the session)
@@ -33,6 +38,8 @@ class Task:
     evoked: np.ndarray | None
     codes: np.ndarray
     stimuli: np.ndarray
+    strata: np.ndarray
+    is_rate: bool
     rows: np.ndarray
     blocks: np.ndarray
     probes: np.ndarray
@@ -99,6 +106,8 @@ def task_of(tensor: xr.DataArray, *, response: Response, classes: Classes, fixed
         evoked=None if evoked is None else evoked[main],
         codes=codes[main].astype(np.int64),
         stimuli=tensor["stimulus"].values.astype(str)[main],
+        strata=tensor["stratum"].values.astype(str)[main],
+        is_rate=tensor.attrs["units"] == "spikes/s",
         rows=np.flatnonzero(main),
         blocks=tensor["block"].values[main],
         probes=responses[probe],
@@ -135,6 +144,40 @@ def matched_counts(
         enough = [count for count in smallest if count >= inclusion.min_trials_per_class]
         n_trials[stimuli] = measures.match_trials or min(enough, default=inclusion.min_trials_per_class)
     return {"n_units": n_units, "n_trials": n_trials}
+
+
+def composition(
+    tensors: Sequence[xr.DataArray], *, response: Response, classes: Classes
+) -> dict[str, dict[str, float]]:
+    """Return the shares of the strata of nontargets to which all sessions of one subject are brought.
+
+    Returns
+    -------
+    stimuli (``all`` and, where the study has them, ``fixed``) -> stratum -> share: its share of the
+    nontarget trials of the overtraining sessions (all sessions if there are none) among the strata of
+    which each of these sessions has at least ``MIN_STRATUM`` trials; empty if there is no such stratum
+    """
+    late = [tensor for tensor in tensors if tensor.attrs["phase"] == "overtraining"] or list(tensors)
+    shares: dict[str, dict[str, float]] = {}
+    for stimuli in ("all", "fixed") if classes.fixed else ("all",):
+        tasks = [task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed") for tensor in late]
+        counts = [Counter(task.strata[task.codes == -1].tolist()) for task in tasks if task.smallest_class()]
+        common = [name for name in sorted(set().union(*counts)) if all(c[name] >= MIN_STRATUM for c in counts)]
+        total = sum(c[name] for c in counts for name in common)
+        shares[stimuli] = {name: sum(c[name] for c in counts) / total for name in common}
+    return shares
+
+
+def stratum_codes(task: Task, shares: Mapping[str, float]) -> tuple[np.ndarray, list[float]]:
+    """Return 0 for target trials, 1, 2, ... for the strata of nontargets, -1 for others; and the strata's shares.
+
+    Without shares all nontargets are one stratum.
+    """
+    if not shares:
+        return np.where(task.codes == 1, 0, 1).astype(np.int8), [1.0]
+    number = {name: place for place, name in enumerate(shares, start=1)}
+    codes = np.array([number.get(str(name), OUT) for name in task.strata], dtype=np.int8)
+    return np.where(task.codes == 1, np.int8(0), codes), list(shares.values())
 
 
 def permutation_blocks(task: Task, measures: Measures) -> np.ndarray:

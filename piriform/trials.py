@@ -22,6 +22,7 @@ TRIAL_COORDS = {
     "stimulus": "text",  # what was presented, e.g. one odour mixture
     "category": "text",  # the lab's own label of the trial type
     "class": "text",  # target, nontarget, probe (or the stimulus itself in a many-class study)
+    "stratum": "text",  # how hard the stimulus is to tell from the target; trials of one stratum are alike in this
     "choice": "text",  # what the animal did
     "correct": "float",  # 1 correct, 0 error, NaN unknown
     "start_time": "float",  # s from the session's start

@@ -1,6 +1,6 @@
 """What do the figures show that is no metric: read-out of single trials, similarity of trial types, population scatter?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ import xarray as xr
 
 from piriform import decode, geometry, solvers
 from piriform.config import Classes, Measures, Response
+from piriform.controls import LADDER, controlled_separation
 from piriform.splits import OUT, blocked_folds
 from piriform.tables import empty_table
-from piriform.task import task_of
+from piriform.task import stratum_codes, task_of
 from piriform.trials import window_mean
 
 
@@ -40,6 +41,41 @@ def predictions(tensor: xr.DataArray, *, measures: Measures, response: Response,
             "animal_correct": rows["correct"].values,
         }
     )
+
+
+def ladder(
+    tensor: xr.DataArray,
+    *,
+    measures: Measures,
+    response: Response,
+    classes: Classes,
+    shares: Mapping[str, Mapping[str, float]],
+    source: str = "neural",
+) -> pd.DataFrame:
+    """Return the separation of target and nontarget with no control, one, two, ... up to all, rows of the table ``ladder``.
+
+    See :func:`piriform.controls.controlled_separation`; ``shares`` as in :func:`piriform.measure.session_metrics`.
+    """
+    rows = []
+    for stimuli, mix in shares.items():
+        task = task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed")
+        if not task.binary:
+            continue
+        strata, parts = stratum_codes(task, mix)
+        for rung, controls in enumerate(LADDER if task.is_rate else LADDER[:-1]):
+            value = np.nan
+            if task.smallest_class() >= 2:
+                found = controlled_separation(
+                    task.responses, strata[None], mix=parts, controls=controls, n_blocks=measures.n_blocks
+                )
+                value = float(found[0])
+            status = "ok" if np.isfinite(value) else "too few trials of a stratum, or no unit responds"
+            rows.append(
+                {"source": source, **_who(tensor), "stimuli": stimuli, "rung": rung}
+                | {"controls": ", ".join(controls) or "none", "value": value}
+                | {"n_units": task.responses.shape[1], "status": status}
+            )
+    return pd.DataFrame(rows) if rows else empty_table("ladder")
 
 
 def similarity(tensor: xr.DataArray, *, response: Response, classes: Classes) -> pd.DataFrame:

@@ -21,10 +21,12 @@ def study(n_subjects: int = 3, n_days: int = 12, *, seed: int = 1) -> dict[str, 
             rows["sessions"].append(_session(who))
             rows["behavior"] += _behavior(who, rng)
             rows["metrics"] += _metrics(who, rng)
+            rows["ladder"] += _ladder(who)
             rows["predictions"] += _predictions(who, rng)
             rows["dynamics"] += _dynamics(who, rng)
             rows["similarity"] += _similarity(who, rng)
             rows["scatter"] += _scatter(who, rng)
+        rows["transitions"] += _transitions(subject, n_days)
     return {kind: _table(found, kind) for kind, found in rows.items()}
 
 
@@ -166,6 +168,26 @@ def _dynamics(who: dict[str, Any], rng: np.random.Generator) -> list[dict[str, A
 
 def _own_time(row: dict[str, Any]) -> bool:
     return row["train_time"] == row["test_time"]
+
+
+def _transitions(subject: str, n_days: int) -> list[dict[str, Any]]:
+    """The target `abc` steps up in the middle; the nontarget is shown too rarely."""
+    who = {"subject": subject, "stimulus": "abc", "class": "target", "source": "decoder", "n_days": n_days}
+    days = {"first_day": 1, "last_day": n_days, "day_of_change": n_days // 2 + 1, "n_trials": 20 * n_days}
+    fits = {"before": 0.2, "after": 0.9, "smooth_first": 0.1, "smooth_last": 0.95, "lambda": 4.0}
+    tested = who | days | fits | {"p": 0.002, "q": 0.01, "p_saturating": 0.03, "wrong_to_right": True}
+    rare = who | {"class": "nontarget", "n_days": 0, "n_trials": 0, "wrong_to_right": False}
+    return [tested | {"status": "abrupt"}] * (n_days >= 6) + [rare | {"status": "untestable: too few"}]
+
+
+def _ladder(who: dict[str, Any]) -> list[dict[str, Any]]:
+    """On each rung but the last the separation grows by one a day; with all controls it is 2 on all days."""
+    controls = ("none", "units", "units, drift", "units, drift, composition", "units, drift, composition, gain")
+    rest = {"source": "neural", "stimuli": "all", "n_units": 12, "status": "ok"}
+    return [
+        who | rest | {"rung": rung, "controls": name, "value": float(who["day"]) if rung < 4 else 2.0}
+        for rung, name in enumerate(controls)
+    ]
 
 
 def _similarity(who: dict[str, Any], rng: np.random.Generator) -> list[dict[str, Any]]:

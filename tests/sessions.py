@@ -24,6 +24,7 @@ def session_tensor(
         {
             "stimulus": stimulus,
             "category": category,
+            "stratum": category,
             "class": kind,
             "correct": 1.0,
             "start_time": np.arange(len(category)) * 6.0,

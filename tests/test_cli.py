@@ -1,7 +1,9 @@
 import json
 import sys
 
+import numpy as np
 import pytest
+from verdict_tables import FLAT, GROWTH, behavior_rows, metric_rows
 
 from piriform import __version__, cli
 from piriform.convert import CONVERTERS
@@ -29,7 +31,7 @@ def test_the_version(piriform):
 
 def test_without_words_it_helps(piriform):
     _, said, complained = piriform()
-    assert all(command in said + complained for command in ("simulate", "convert", "run", "detect", "report"))
+    assert all(command in said + complained for command in ("simulate", "convert", "run", "detect", "power", "report"))
 
 
 def test_the_help_names_every_scenario_and_format(piriform):
@@ -102,6 +104,58 @@ def test_detect_names_a_table_that_is_not_there(piriform, tables, tmp_path):
     code, _, complained = piriform("detect", tmp_path / "none.csv", tables[1])
     assert code == 1
     assert "none.csv: no such file; expected the table 'metrics'" in complained
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Results of four subjects that change: a config, metrics and behaviour."""
+    folder = tmp_path / "results"
+    rng = np.random.default_rng(1)
+    metrics = metric_rows(GROWTH, metric="decoding_auc", start=0.5)
+    save_table(
+        metrics.assign(value=metrics["value"] + rng.normal(0, 0.05, len(metrics))), "metrics", folder / "metrics.csv"
+    )
+    save_table(behavior_rows(FLAT), "behavior", folder / "behavior.csv")
+    verdict = "verdict: {primary: decoding_auc, alpha: 0.04}"
+    (folder / "config.yaml").write_text(f"data: d\nclasses: {{target: [t], nontarget: [n]}}\n{verdict}\n")
+    return folder
+
+
+def test_power_takes_the_rule_of_the_results(piriform, results):
+    code, said, complained = piriform("power", results)
+    assert (code, complained) == (0, "")
+    assert "decoding_auc" in said
+    assert "one-sided p <= 0.04" in said
+    assert said.count("  this study\n") == 1
+    assert piriform("power", results / "metrics.csv")[1] == said
+
+
+def test_power_of_other_designs_as_json(piriform, results):
+    found = json.loads(piriform("power", results, "--subjects", "5,9", "--days", 7, "--json")[1])
+    assert [(row["n_subjects"], row["n_sessions"]) for row in found["designs"]] == [(4, 10), (5, 7), (9, 7)]
+    (results / "behavior.csv").unlink()
+    found = json.loads(piriform("power", results, "--json")[1])
+    assert found["behavior_scatter"] is None
+    assert found["notes"] == ["there is no table of behaviour: its test is left out"]
+
+
+def test_power_says_what_is_wrong(piriform, results, tables, tmp_path):
+    code, said, complained = piriform("power", tmp_path / "none")
+    assert (code, said) == (1, "")
+    assert "metrics.csv: no such file; expected the table 'metrics'" in complained
+    code, _, complained = piriform("power", results, "--subjects", "4,many")
+    assert code == 2
+    assert "--subjects 4,many: expected whole numbers with commas" in complained
+    assert piriform("power", results, "--subjects", "1")[0] == 1
+    code, _, complained = piriform("power", tables[0])
+    assert code == 1
+    assert "has no value in overtraining; the table holds no metric" in complained
+
+
+def test_detect_takes_a_ladder(piriform, tables, tmp_path):
+    save_table(empty_table("ladder"), "ladder", tmp_path / "ladder.csv")
+    assert json.loads(piriform("detect", *tables, "--json", "--ladder", tmp_path / "ladder.csv")[1])["ladder"] is None
+    assert piriform("detect", *tables, "--ladder", tmp_path / "none.csv")[0] == 1
 
 
 def test_run_refuses_a_wrong_config_before_it_writes(piriform, tmp_path):

@@ -59,7 +59,7 @@ def test_the_smallest_config_gets_its_defaults():
         (with_(verdict={"primary": "margin_soft"}), r"margin_soft has no direction that means learning"),
         (
             with_(measures={"metrics": ["decoding_auc"]}),
-            r"verdict.primary: separation_dprime is not among measures.metrics",
+            r"verdict.primary: separation_modulation is not among measures.metrics",
         ),
         (
             with_(dynamics={"window": 0.25}),

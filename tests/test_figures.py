@@ -22,6 +22,7 @@ from piriform.figures import (
     draw_all,
     dynamics,
     file_names,
+    ladder,
     margins,
     metrics,
     prepare,
@@ -29,6 +30,7 @@ from piriform.figures import (
     scatter,
     similarity,
     style,
+    transitions,
 )
 from piriform.figures import verdict as forest
 from piriform.figures.captions import ALT_TEXTS, NOTHING_ID
@@ -254,6 +256,48 @@ def test_one_window_and_one_session_over_time():
     assert next(ax.get_title(loc="left") for ax in figure.axes if ax.images) == "mean over sessions"
 
 
+def test_a_stimulus_is_drawn_with_its_accuracy_its_step_and_its_line_in_log_odds(tables, ax):
+    (fits, *_) = tables["transitions"].to_dict("records")
+    counts = pd.DataFrame({"day": [1, 6, 9], "n_correct": [2, 0, 9], "n_trials": [10, 0, 10]})
+    transitions.draw(counts, fits, ax)
+    np.testing.assert_allclose(line(ax, "accuracy"), [[1, 0.2], [9, 0.9]])
+    np.testing.assert_allclose(line(ax, "step"), [[0.6, 0.2], [6.5, 0.2], [6.5, 0.9], [12.4, 0.9]])
+    smooth = line(ax, "smooth")
+    np.testing.assert_allclose(smooth[[0, -1]], [[1, 0.1], [12, 0.95]])
+    odds = np.log(smooth[:, 1] / (1 - smooth[:, 1]))
+    np.testing.assert_allclose(np.diff(odds), np.diff(odds)[0])
+
+
+def test_the_stimuli_of_the_figure_are_those_with_the_lowest_p(tables):
+    table = tables["transitions"]
+    many = pd.concat([table.assign(stimulus=f"s{i:02d}", p=table["p"] * (i + 1)) for i in range(6)])
+    figure = transitions.build(tables | {"transitions": many}, verdict())
+    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_visible()]
+    assert len(titles) == 9
+    assert titles[0] == "Q, s00, decoder\np = 0.002, q = 0.01, p saturating = 0.03: abrupt"
+    assert not any("s05" in title for title in titles)
+    untested = table[table["p"].isna()]
+    assert len(transitions.build(tables | {"transitions": untested}, verdict()).axes) == 1
+
+
+def test_the_ladder_shows_each_rung_relative_to_the_mean_of_overtraining(tables):
+    figure = ladder.build(tables, verdict())
+    titles = [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
+    assert titles == [
+        "no control",
+        "+ mean over units",
+        "+ blocks with trend",
+        "+ fixed stimulus mix",
+        "+ relative to rate",
+    ]
+    first, last = figure.axes[0].lines[0].get_xydata(), figure.axes[-1].lines[0].get_xydata()
+    rows = rows_of(tables["ladder"], subject="Q", rung=0)
+    late = rows[rows["phase"] == "overtraining"]["value"].mean()
+    np.testing.assert_allclose(first[:, 1], rows["value"] / late)
+    np.testing.assert_allclose(last[:, 1], 1.0)
+    assert len(ladder.build(tables | {"ladder": tables["ladder"].assign(value=-1.0)}, verdict()).axes) == 1
+
+
 def test_the_forest_shows_slopes_intervals_and_who_is_left_out(ax):
     table = forest.forest(verdict())
     primary = rows_of(table, panel="primary")
@@ -360,7 +404,7 @@ def test_one_session_each_and_many_classes_are_dots_with_their_null(tmp_path):
     tables = passive(3)
     files = {path.name: path for path in draw_all(tables, {}, tmp_path)}
     said = {name for name in NAMES if NOTHING_ID in files[f"{name}.svg"].read_text()}
-    assert said == {"behavior", "decoding_vs_behavior", "scatter", "margins", "verdict"}
+    assert said == {"behavior", "ladder", "decoding_vs_behavior", "scatter", "margins", "transitions", "verdict"}
     figure = metrics.build(tables, {})
     dots = figure.axes[0].collections[-1].get_offsets()
     np.testing.assert_allclose(dots[:, 0], rows_of(tables["metrics"], metric="decoding_accuracy")["value"])

@@ -12,12 +12,12 @@ from piriform.mapping import map_trials
 from piriform.measure import session_metrics
 from piriform.progress import detect
 from piriform.simulate import scenario_truth, simulate_counts, study_courses
-from piriform.task import matched_counts
+from piriform.task import composition, matched_counts
 from piriform.trials import make_trials
 
 CONFIG = load_config(Path(__file__).parents[1] / "config" / "config.yaml")
 EDGES = tuple(np.round(np.arange(-0.5, 0.65, 0.1), 3))
-MEASURES = Measures(metrics=["separation_dprime"], n_draws=5, n_permutations=0)
+MEASURES = Measures(metrics=["separation_modulation"], n_permutations=0)
 PARTS = {"measures": MEASURES, "response": CONFIG.response, "classes": CONFIG.classes}
 
 
@@ -48,7 +48,8 @@ def verdict_of(scenario, seed):
         sessions = [session(truth, course, seed) for course in courses]
         tensors = [tensor for _, _, tensor in sessions]
         counts = matched_counts(tensors, **PARTS, inclusion=CONFIG.inclusion)
-        metrics += [row for tensor in tensors for row in session_metrics(tensor, **PARTS, **counts, seed=seed)]
+        parts = PARTS | counts | {"shares": composition(tensors, response=CONFIG.response, classes=CONFIG.classes)}
+        metrics += [row for tensor in tensors for row in session_metrics(tensor, **parts, seed=seed)]
         behavior.append(behavior_table([(who, trials) for who, trials, _ in sessions], plateau=CONFIG.plateau))
     return detect(pd.DataFrame(metrics), pd.concat(behavior), verdict=CONFIG.verdict)
 

@@ -26,7 +26,7 @@ def test_trials_get_our_terms(sound_trials):
     assert first.pop("latency") == pytest.approx(0.8)
     assert np.isnan(first.pop("block"))
     assert first == {
-        "stimulus": "ABC", "category": "target", "class": "target", "choice": "right", "correct": 1.0,
+        "stimulus": "ABC", "category": "target", "class": "target", "stratum": "target", "choice": "right", "correct": 1.0,
         "start_time": 0.0, "stop_time": 4.0, "event_time": 1.0,
     }  # fmt: skip
     assert result.trials["class"].tolist()[:3] == ["target", "nontarget", "target"]
@@ -37,6 +37,11 @@ def test_columns_that_the_study_does_not_have(sound_trials):
     assert table["stimulus"].tolist() == table["category"].tolist()
     assert set(table["choice"]) == {""}
     assert table[["correct", "latency"]].isna().all(axis=None)
+
+
+def test_the_stratum_is_the_column_that_the_config_names(sound_trials):
+    sound_trials["shared"] = 2
+    assert set(mapped(sound_trials, stratum="shared").trials["stratum"]) == {"2"}
 
 
 def test_every_stimulus_a_class(sound_trials):

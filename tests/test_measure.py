@@ -7,7 +7,7 @@ from piriform.config import Classes, Inclusion, Measures, Response
 from piriform.errors import MeasureError
 from piriform.measure import session_metrics
 from piriform.tables import METRICS, check_table
-from piriform.task import matched_counts, permutation_blocks, task_of
+from piriform.task import composition, matched_counts, permutation_blocks, task_of
 
 RESPONSE = Response(window=(-0.2, 0.2), bin=0.1, response_window=(0.0, 0.2), baseline_window=(-0.2, 0.0))
 CLASSES = Classes(
@@ -60,7 +60,7 @@ def test_a_clear_difference_is_seen_by_every_measure_of_it(rng):
 
 
 def test_matched_draws_hold_the_asked_counts_and_the_full_session_all(rng):
-    table = metrics(session_tensor(rng), n_units=5, n_trials={"all": 40})
+    table = metrics(session_tensor(rng), n_units=5, n_trials={"all": 40}).drop("separation_modulation", level="metric")
     assert (table.loc["all", "matched"].n_trials == 80).all()
     assert (table.loc["all", "matched"].n_units == 5).all()
     assert (table.loc["all", "full"].n_trials == 120).all()
@@ -73,7 +73,32 @@ def test_a_draw_that_takes_all_is_made_once(rng):
     matched, full = table.loc["all", "matched"], table.loc["all", "full"]
     np.testing.assert_array_equal(matched.value, full.value)
     np.testing.assert_array_equal(matched.p, full.p)
-    assert (metrics(session_tensor(rng)).loc["all", "matched"].n_draws == 3).all()
+    table = metrics(session_tensor(rng)).loc["all", "matched"].n_draws
+    assert (table.drop("separation_modulation") == 3).all()
+
+
+def test_the_modulation_takes_all_units_and_trials_once_whatever_is_matched(rng):
+    table = metrics(session_tensor(rng, gap=3.0), n_units=5, n_trials={"all": 40}).xs(
+        "separation_modulation", level="metric"
+    )
+    assert set(table.n_units) == {8}
+    assert set(table.n_trials) == {120}
+    assert set(table.n_draws) == {1}
+    np.testing.assert_array_equal(table.value["all", "matched"], table.value["all", "full"])
+    assert table.p["all", "full"] == 1 / 21
+
+
+def test_the_strata_of_nontargets_are_brought_to_the_shares_that_all_late_sessions_can_give(rng):
+    late = [session_tensor(rng, session=f"day-{day}", day=day) for day in (2, 3)]
+    early = session_tensor(rng, session="day-1", day=1, phase="training")
+    shares = composition([early, *late], response=RESPONSE, classes=CLASSES)
+    third = pytest.approx(1 / 3)
+    assert shares["all"] == {"nontarget": third, "nontarget_repeat_1": third, "nontarget_repeat_2": third}
+    assert shares["fixed"] == {"nontarget_repeat_1": pytest.approx(0.5), "nontarget_repeat_2": pytest.approx(0.5)}
+    rare = late[1].copy()
+    rare["stratum"] = ("trial", np.where(np.arange(120) < 119, rare["stratum"].values, "new"))
+    assert "new" not in composition([early, late[0], rare], response=RESPONSE, classes=CLASSES)["all"]
+    assert composition([], response=RESPONSE, classes=CLASSES) == {"all": {}, "fixed": {}}
 
 
 def test_metrics_that_cannot_be_measured_keep_their_row_and_say_why(rng):

@@ -33,7 +33,7 @@ def test_hidden_progress():
     assert result["verdict"] == "hidden progress"
     assert result["missing"] == result["reasons"] == []
     assert result["fixed"] is None
-    assert "goes on rising, +0.45 noise SDs per 10 days" in result["sentence"]
+    assert "goes on rising, +0.45 squared relative rate per 10 days" in result["sentence"]
     assert "4 of 4 subjects up" in result["sentence"]
 
 
@@ -77,7 +77,7 @@ def test_group_test_is_the_two_stage_t_test():
     assert (primary["effect"], primary["t"], primary["p"]) == pytest.approx((0.45, oracle.statistic, oracle.pvalue))
     interval = stats.ttest_1samp(slopes, 0).confidence_interval(0.95)
     assert primary["ci"] == pytest.approx((interval.low, interval.high))
-    assert (primary["n_subjects"], primary["n_rising"], primary["unit"]) == (4, 4, "noise SDs per 10 days")
+    assert (primary["n_subjects"], primary["n_rising"], primary["unit"]) == (4, 4, "squared relative rate per 10 days")
     assert primary["leave_one_out"]["effect"] == pytest.approx([1.2 / 3, 1.5 / 3])
 
 
@@ -250,7 +250,7 @@ def test_noise_over_days_gives_the_nominal_rate():
     for _ in range(60):
         noisy = metrics.assign(value=1 + rng.normal(size=len(metrics)))
         acted = behavior.assign(accuracy=rng.binomial(200, 0.95, len(behavior)) / 200)
-        alarms += verdict_of(noisy, acted)["verdict"] == "hidden progress"
+        alarms += detect(noisy, acted, verdict=RULE, beside=False)["verdict"] == "hidden progress"
     assert alarms <= 9
 
 
@@ -291,13 +291,6 @@ def test_behaviour_missing():
     assert result["behavior"]["n_subjects"] == 0
 
 
-def test_primary_metric_missing():
-    result = verdict_of(metric_rows(GROWTH, metric="decoding_auc"), behavior_rows(FLAT))
-    assert result["verdict"] == "not enough data"
-    assert f"{PRIMARY} was not measured" in result["missing"]
-    assert result["primary"]["n_subjects"] == 0
-
-
 def test_empty_tables():
     result = verdict_of(empty_table("metrics"), empty_table("behavior"))
     assert result["verdict"] == "not enough data"
@@ -332,25 +325,106 @@ def test_days_with_gaps_keep_their_distance():
     assert result["subjects"][0]["window"] == [5, 21]
 
 
-def test_sessions_of_one_day_have_no_slope():
-    metrics, behavior = (table.assign(day=7) for table in (metric_rows(GROWTH), behavior_rows(FLAT)))
-    result = verdict_of(metrics, behavior)
-    assert result["verdict"] == "not enough data"
-    assert result["subjects"][0]["reason"] == f"{PRIMARY} is known on one day only; behaviour is known on one day only"
+def _changed(**changes):
+    """The tables of hidden progress with one of them replaced by what ``changes`` makes of it."""
+    metrics, behavior = metric_rows(GROWTH), behavior_rows(FLAT)
+    return changes.get("metrics", lambda rows: rows)(metrics), changes.get("behavior", lambda rows: rows)(behavior)
 
 
-def test_constant_metric_is_no_evidence():
-    result = verdict_of(metric_rows(dict.fromkeys(SUBJECTS, 0.0)), behavior_rows(FLAT))
-    assert result["verdict"] == "no evidence"
-    assert (result["primary"]["effect"], result["primary"]["p"]) == (0.0, 1.0)
-    assert np.isnan(result["primary"]["smallest_detectable"])
+def _lost(days, kept=None):
+    def lose(rows):
+        gone = rows["day"].isin(days) & (rows["subject"] != kept)
+        return rows.assign(value=rows["value"].mask(gone), status=np.where(gone, "too few units", rows["status"]))
+
+    return lose
 
 
-def test_the_same_slope_in_all_subjects_is_no_spread_to_test_against():
-    result = verdict_of(metric_rows(dict.fromkeys(SUBJECTS, 0.3)), behavior_rows(FLAT))
-    assert result["verdict"] == "not enough data"
-    assert result["missing"] == [f"{PRIMARY}: the slopes of all subjects are equal; there is no spread to test against"]
-    assert np.isnan(result["primary"]["p"])
+def _twice_a_day(rows):
+    return rows.assign(day=(rows["day"] + 1) // 2)
+
+
+NO_SPREAD = "the slopes of all subjects are equal; there is no spread to test against"
+SHORT = "of 3 subjects with 5 overtraining sessions of both"
+BAD_INPUT = {
+    "one subject": ((metric_rows({"Q": 0.5}), behavior_rows({"Q": 0.0})), f"1 {SHORT} {PRIMARY} and behaviour"),
+    "two subjects": (
+        (metric_rows({"Q": 0.5, "R": 0.4}), behavior_rows({"Q": 0.0, "R": 0.0})),
+        f"2 {SHORT} {PRIMARY} and behaviour",
+    ),
+    "three days": (
+        (metric_rows(GROWTH, days=[5, 6, 7]), behavior_rows(FLAT, days=[5, 6, 7])),
+        f"subject Q: {PRIMARY} is known in 3 of 3 overtraining sessions, 5 needed",
+    ),
+    "no plateau": (
+        (metric_rows(GROWTH, first=99), behavior_rows(FLAT, first=99, plateau=np.nan)),
+        "subject Q: no overtraining session, and behaviour has no plateau",
+    ),
+    "behaviour missing": ((metric_rows(GROWTH), empty_table("behavior")), "behaviour is not known in any session"),
+    "behaviour NaN": (
+        _changed(behavior=lambda rows: rows.assign(accuracy=np.nan, n_trials=0)),
+        "behaviour is not known in any session",
+    ),
+    "metric missing": (
+        _changed(metrics=lambda rows: rows.assign(metric="decoding_auc")),
+        f"{PRIMARY} was not measured",
+    ),
+    "metric NaN on most days": (
+        _changed(metrics=_lost(range(6, 15))),
+        f"subject Q: {PRIMARY} is known in 1 of 10 overtraining sessions (too few units), 5 needed",
+    ),
+    "metric NaN on all days": (
+        _changed(metrics=_lost(range(1, 15))),
+        f"subject T: {PRIMARY} is known in 0 of 10 overtraining sessions (too few units), 5 needed",
+    ),
+    "metric known in one subject": (
+        _changed(metrics=_lost(range(1, 15), kept="Q")),
+        f"1 {SHORT} {PRIMARY} and behaviour",
+    ),
+    "constant metric": (_changed(metrics=lambda rows: rows.assign(value=0.7)), f"{PRIMARY}: {NO_SPREAD}"),
+    "metric 0": (_changed(metrics=lambda rows: rows.assign(value=0.0)), f"{PRIMARY}: {NO_SPREAD}"),
+    "identical subjects": ((metric_rows(dict.fromkeys(SUBJECTS, 0.3)), behavior_rows(FLAT)), f"{PRIMARY}: {NO_SPREAD}"),
+    "all on one day": (
+        _changed(metrics=lambda rows: rows.assign(day=7), behavior=lambda rows: rows.assign(day=7)),
+        f"subject Q: {PRIMARY} is known on one day only; behaviour is known on one day only",
+    ),
+    "empty tables": ((empty_table("metrics"), empty_table("behavior")), f"0 {SHORT} {PRIMARY} and behaviour"),
+    # Odd, but enough
+    "constant behaviour": (_changed(behavior=lambda rows: rows.assign(accuracy=1.0)), ""),
+    "metric NaN on some days": (_changed(metrics=_lost([6, 9])), ""),
+    "days with gaps": (
+        (metric_rows(GROWTH, days=[5, 6, 9, 14, 20, 21]), behavior_rows(FLAT, days=[5, 6, 9, 14, 20, 21])),
+        "",
+    ),
+    "two sessions a day": (_changed(metrics=_twice_a_day, behavior=_twice_a_day), ""),
+    "one subject constant": (
+        _changed(metrics=lambda rows: rows.assign(value=rows["value"].where(rows["subject"] != "R", 0.7))),
+        "",
+    ),
+    "one subject below 0": (
+        _changed(metrics=lambda rows: rows.assign(value=rows["value"] - 9 * (rows["subject"] == "R"))),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tables", "lacks"), BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_gives_a_stated_result_and_no_p_out_of_nothing(tables, lacks, tmp_path):
+    """Warnings are errors. What is not known is NaN, with a note, wherever it stands."""
+    result = verdict_of(*tables)
+    assert (result["verdict"] == "not enough data") == bool(lacks)
+    assert any(line.startswith(lacks) for line in result["missing"]) == bool(lacks)
+    rows = [result["primary"], *result["beside"], result["divergence"], *result["sensitivity"], result["behavior"]]
+    assert not any(row.get("rises") and np.isnan(row["p"]) for row in rows)
+    for row in rows:
+        if np.isnan(row.get("p", row.get("p_flat", np.nan))):
+            assert row["note"]
+    for subject in result["subjects"]:
+        assert np.isfinite(subject["serial_p"]) or subject["serial_note"] or not subject["included"]
+    if lacks:
+        assert np.isnan(result["primary"]["p"]) or np.isnan(result["behavior"]["p_flat"])
+    if lacks.endswith(NO_SPREAD):
+        assert np.isnan([row["p"] for row in result["beside"]]).all()
+    write_json(result, tmp_path / "verdict.json")
 
 
 def test_constant_behaviour_is_flat():
@@ -390,7 +464,8 @@ def test_script_writes_the_verdict(tmp_path, capsys):
     spec = importlib.util.spec_from_file_location("verdict_script", path)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    inputs = SimpleNamespace(metrics=tmp_path / "metrics.csv", behavior=tmp_path / "behavior.csv")
+    inputs = SimpleNamespace(**{kind: tmp_path / f"{kind}.csv" for kind in ("metrics", "behavior", "ladder")})
+    save_table(empty_table("ladder"), "ladder", inputs.ladder)
     save_table(metric_rows(GROWTH), "metrics", inputs.metrics)
     save_table(behavior_rows(FLAT), "behavior", inputs.behavior)
     config = parse_config({"data": "x", "classes": {"target": ["t"], "nontarget": ["n"]}, "verdict": {"alpha": 0.02}})

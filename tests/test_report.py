@@ -6,15 +6,17 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from figure_tables import passive, study, verdict
+from verdict_tables import FLAT, GROWTH, STILL, behavior_rows, metric_rows
 
-from piriform.config import parse_config
+from piriform.config import Verdict, parse_config
 from piriform.errors import PiriformError
 from piriform.figures import CAPTIONS, NAMES, draw_all
 from piriform.progress import detect
-from piriform.provenance import write_json
+from piriform.provenance import json_text, write_json
 from piriform.report import (
     definitions,
     exclusions,
@@ -23,11 +25,20 @@ from piriform.report import (
     notes,
     render,
     session_values,
+    single_stimuli,
     tests,
     unmeasured,
 )
+from piriform.report.evidence import (
+    FALSE_ALARMS,
+    beside_rows,
+    carried_lines,
+    ladder_rows,
+    power_line,
+    sensitivity_rows,
+)
 from piriform.report.methods import methods
-from piriform.tables import save_table
+from piriform.tables import TABLES, save_table
 
 tests.__test__ = False
 ROOT = Path(__file__).parent.parent
@@ -153,16 +164,116 @@ def test_the_three_tests_and_their_answers():
     assert [row["passed"] for row in tests({"verdict": "not enough data"})] == [None, None, None]
 
 
-def test_notes_tell_the_power_and_the_weight_of_single_subjects():
+def test_notes_tell_the_weight_of_single_subjects():
     told = {"primary": {"smallest_detectable": 0.5, "unit": "SDs per 10 days", "note": "few",
                         "leave_one_out": {"effect": [0.1, 0.2], "p": [0.01, 0.2]}}, "behavior": {"p_rising": 0.3}}  # fmt: skip
     assert notes(told) == [
-        "A study like this one finds a slope of 0.5 SDs per 10 days in 80% of cases; smaller ones it misses.",
         "Leaving out one subject at a time: slope 0.1 to 0.2 SDs per 10 days, p 0.01 to 0.2.",
         "Test of a rise in behaviour: p = 0.3.",
         "Primary metric: few.",
     ]
     assert notes({"missing": ["subjects"], "primary": {"note": "few"}}) == []
+
+
+# What stands beside the verdict
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """A verdict of the pipeline with everything beside it, as it is read from its file."""
+    metrics = metric_rows(GROWTH, start=2.0)
+    metrics["value"] += np.random.default_rng(3).normal(0, 0.1, len(metrics))
+    rungs = [metrics.assign(rung=rung, controls=name) for rung, name in enumerate(("none", "units"))]
+    other = metric_rows(STILL, metric="decoding_auc")
+    result = detect(
+        pd.concat([metrics, other]),
+        behavior_rows(FLAT),
+        verdict=Verdict(),
+        ladder=pd.concat(rungs)[list(TABLES["ladder"])],
+    )
+    return json.loads(json_text(result))
+
+
+def test_the_test_that_decides_stands_first_among_the_others(judged):
+    rows = beside_rows(judged)
+    assert [row["test"] for row in rows] == [
+        "two-stage t", "mixed model", "Hartung-Knapp", "wild bootstrap", "hierarchical bootstrap", "divergence"
+    ]  # fmt: skip
+    assert rows[0]["p"] == judged["primary"]["p"]
+    assert "decides" in rows[0]["what"]
+    assert rows[-1]["effect"] == judged["divergence"]["effect"]
+    assert beside_rows({}) == beside_rows({"beside": None}) == []
+
+
+def test_false_alarm_rates_are_those_of_the_page(judged):
+    """The share of false alarms told beside each test spans the columns of docs/group_tests.md."""
+    page = (ROOT / "docs" / "group_tests.md").read_text()
+    names = {"two-stage t": "two-stage t", "Hartung-Knapp": "Hartung-Knapp", "wild bootstrap": "wild bootstrap (Webb)",
+             "hierarchical bootstrap": "hierarchical bootstrap"}  # fmt: skip
+    for name, written in names.items():
+        part = page[page.index("False alarms:") :].splitlines()
+        line = next(line for line in part if line.startswith(f"| {written} |"))
+        rates = [100 * float(cell.strip(" *")) for cell in line.split("|")[2:-1]]
+        told = [int(number) for number in re.findall(r"(\d+)(?=%|–)", FALSE_ALARMS[name])]
+        assert round(max(rates)) == max(told), name
+        assert round(min(rate for rate in rates if rate > 1)) == min(told), name
+
+
+def test_who_carries_it_is_told_in_words(judged):
+    first, second, third = carried_lines(judged)
+    assert first == "By themselves 4 of 4 subjects rise (p ≤ 0.05, days alike allowed for)."
+    assert second == "At least 45% of all such animals then do (95% confidence)."
+    assert third.startswith("Of these subjects at least 4 do")
+    assert carried_lines({}) == carried_lines({"carried_by": {"n": 0}}) == []
+    assert carried_lines({"carried_by": judged["carried_by"] | {"note": "few"}})[-1] == "Few."
+
+
+def test_rungs_are_told_in_percent(judged):
+    rows = ladder_rows(judged)
+    assert [row["controls"] for row in rows] == ["none", "units"]
+    assert rows[0]["effect"] == pytest.approx(100 * judged["ladder"][0]["effect"])
+    unknown = {"effect": None, "ci": [None, None], "p": None}
+    assert ladder_rows({"ladder": [unknown]}) == [unknown]
+    assert ladder_rows({}) == []
+
+
+def test_a_changed_choice_without_p_has_no_answer(judged):
+    rows = sensitivity_rows(judged)
+    assert [row["question"] for row in rows] == ["Does the primary metric rise?", *["Is behaviour flat?"] * 3]
+    assert all(row["passes"] for row in rows)
+    untested = [row | {"p": None, "passes": False} for row in judged["sensitivity"]]
+    assert [row["passes"] for row in sensitivity_rows({"sensitivity": untested})] == [None] * 4
+
+
+def test_what_could_have_been_missed_is_told_in_units_and_percent(judged):
+    told = {"primary": {"smallest_detectable": 0.5, "smallest_detectable_percent": 31.4, "unit": "SDs per 10 days"}}
+    assert power_line(told) == (
+        "A study like this one finds a slope of 0.5 SDs per 10 days, 31.4% of the metric's mean, in 80% of cases; "
+        "smaller ones it misses."
+    )
+    told["primary"] |= {"smallest_detectable_percent": None, "note_percent": "the mean is 0"}
+    assert power_line(told).endswith("smaller ones it misses. The mean is 0.")
+    assert "0.5 SDs per 10 days in 80% of cases" in power_line(told)
+    assert power_line({"primary": {"smallest_detectable": None}}) == power_line({}) == ""
+
+
+def test_everything_beside_the_verdict_is_on_the_page(tables, figures, judged):
+    page = Page(render(tables, judged, figures, title="demo", config=CONFIG))
+    titles = [
+        "Other tests of the primary metric",
+        "The trend under each control",
+        "Other choices",
+        "What could have been missed",
+    ]
+    assert [text for text in page.texts if text in titles] == titles
+    text = " ".join(" ".join(page.texts).split())
+    for said in (*carried_lines(judged), power_line(judged), "two-stage t", "bound ±0.04 per 10 days", "p, maximum"):
+        assert said in text
+    assert "Only the first row decides." in text
+    assert "They decide nothing: a rule is fixed before the data are seen." in text
+    bare = judged | dict.fromkeys(("beside", "carried_by", "divergence", "sensitivity", "ladder"))
+    page = Page(render(tables, bare, figures, title="demo", config=CONFIG))
+    assert [text for text in page.texts if text in titles] == titles[-1:]
 
 
 def test_exclusions_are_counted_by_reason(tables):
@@ -262,11 +373,26 @@ def test_the_script_writes_the_page(tables, figures, html, tmp_path):
     spec.loader.exec_module(script)
     inputs = {"verdict": tmp_path / "verdict.json", "svg": [figures / "behavior.svg"]}
     inputs["verdict"].write_text(json.dumps(verdict("QRS")))
-    for kind in ("sessions", "behavior", "metrics"):
+    for kind in ("sessions", "behavior", "metrics", "transitions"):
         inputs[kind] = tmp_path / f"{kind}.csv"
         save_table(pd.DataFrame(tables[kind]), kind, inputs[kind])
     script.main(inputs, {"report": tmp_path / "report.html"}, settings=CONFIG)
     assert (tmp_path / "report.html").read_text() == html
+
+
+def test_single_stimuli_are_told_in_a_sentence_and_a_table(tables, page):
+    assert "Transitions of single stimuli" in page.texts
+    told = single_stimuli(tables["transitions"])
+    (said,) = told["sentences"]
+    assert said.startswith("The decoder's answers: 2 of 4 stimuli tested; 2 abrupt,")
+    assert said in page.texts
+    assert [row["subject"] for row in told["rows"]] == ["Q", "R"]
+    nothing = tables["transitions"][tables["transitions"]["p"].isna()]
+    assert single_stimuli(nothing) == {
+        "sentences": ["The decoder's answers: nothing was testable. 2 of 2 stimuli: too few."], "rows": []
+    }  # fmt: skip
+    assert "Stimuli with 10 trials or more on 6 days (overtraining" in dict(methods(CONFIG, {}))["Single stimuli"]
+    assert "Single stimuli" not in dict(methods({}, {}))
 
 
 def test_the_methods_say_how_decoding_over_time_was_done():

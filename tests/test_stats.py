@@ -176,8 +176,10 @@ def test_equal_slopes_give_no_p_out_of_nothing():
     assert (np.isnan(flat.p), flat.equivalent) == (True, False)
 
 
-def test_slopes_all_zero_give_p_one():
-    assert group_mean([0.0, 0.0, 0.0]).p == 1.0
+def test_slopes_all_zero_give_no_p_either():
+    result = group_mean([0.0, 0.0, 0.0])
+    assert np.isnan(result.p)
+    assert "no spread" in result.note
 
 
 def test_sampling_error_stands_in_for_the_sd():

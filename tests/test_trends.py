@@ -6,13 +6,23 @@ import pytest
 from verdict_tables import FLAT, GROWTH, PRIMARY, STILL, SUBJECTS, behavior_rows, metric_rows
 
 from piriform.config import Verdict
-from piriform.trends import behavior_slopes, metric_slopes, sampling_sd, subject_trends
+from piriform.trends import (
+    behavior_slopes,
+    metric_slopes,
+    sampling_sd,
+    serial_slopes,
+    subject_trends,
+)
+from piriform.trends import (
+    metric_rows as known_rows,
+)
 
 
 def trends_of(metrics, behavior):
     """The subjects of two tables, as the verdict makes them."""
     window, behaved = (table[table["phase"] == "overtraining"] for table in (metrics, behavior))
-    slopes = {"neural": metric_slopes(window), "acting": behavior_slopes(behaved)}
+    serial = serial_slopes(known_rows(window, (PRIMARY, "all", "matched")))
+    slopes = {"neural": metric_slopes(window), "acting": behavior_slopes(behaved), "serial": serial}
     return subject_trends(metrics, behavior, **slopes, rule=Verdict())
 
 

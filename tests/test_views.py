@@ -6,6 +6,7 @@ from test_measure import CLASSES, RESPONSE
 from piriform import views
 from piriform.config import Classes, Measures
 from piriform.tables import check_table
+from piriform.task import composition
 
 MEASURES = Measures()
 PARTS = {"measures": MEASURES, "response": RESPONSE, "classes": CLASSES}
@@ -69,3 +70,26 @@ def test_redrawn_units_use_the_held_out_discriminant(rng):
     right = np.sign(noise.axis_1) == np.where(noise["class"] == "target", 1, -1)
     # chance: 120 trials, SE .046
     assert abs(right.mean() - 0.5) < 0.16
+
+
+def test_the_ladder_has_a_row_for_each_rung_and_set_of_stimuli(rng):
+    tensor = session_tensor(rng, gap=3.0)
+    shares = composition([tensor], response=RESPONSE, classes=CLASSES)
+    table = check_table(views.ladder(tensor, **PARTS, shares=shares), "ladder")
+    assert table.groupby("stimuli").rung.apply(list).to_dict() == {"all": [0, 1, 2, 3, 4], "fixed": [0, 1, 2, 3, 4]}
+    assert table.controls.tolist()[:2] == ["none", "units"]
+    assert (table.status == "ok").all()
+    value = table[table.stimuli == "all"].set_index("rung").value
+    assert value[0] == pytest.approx(8 * value[1])
+
+
+def test_activity_that_is_no_rate_has_no_gain_to_control(rng):
+    tensor = session_tensor(rng, gap=3.0)
+    tensor.attrs["units"] = "dF/F"
+    shares = composition([tensor], response=RESPONSE, classes=CLASSES)
+    assert set(views.ladder(tensor, **PARTS, shares=shares).rung) == {0, 1, 2, 3}
+
+
+def test_a_study_of_many_classes_has_no_ladder(rng):
+    parts = PARTS | {"classes": Classes(by_stimulus=True)}
+    assert views.ladder(session_tensor(rng), **parts, shares={"all": {}}).empty

@@ -1,4 +1,4 @@
-"""What do the result tables look like? The eight figures of a study, as PNG and SVG.
+"""What do the result tables look like? The ten figures of a study, as PNG and SVG.
 
 The names are fixed, so that a workflow knows its outputs. A figure for which a study has no data
 is a plain sentence that says so.
@@ -34,7 +34,7 @@ def draw_all(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any], fol
     Parameters
     ----------
     tables : checked tables by kind
-        ``behavior``, ``metrics``, ``predictions``, ``dynamics``, ``similarity`` and ``scatter``; one
+        ``behavior``, ``metrics``, ``ladder``, ``predictions``, ``dynamics``, ``transitions``, ``similarity`` and ``scatter``; one
         that is missing counts as empty.
     verdict : the contents of ``verdict.json``
     folder : where to write; made if it does not exist
@@ -44,7 +44,19 @@ def draw_all(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any], fol
     The same tables give the same bytes with the same version of matplotlib: no dates are stored,
     and the ids inside an SVG come from a fixed salt.
     """
-    from piriform.figures import behavior, dynamics, margins, metrics, prepare, relation, scatter, similarity, style
+    from piriform.figures import (
+        behavior,
+        dynamics,
+        ladder,
+        margins,
+        metrics,
+        prepare,
+        relation,
+        scatter,
+        similarity,
+        style,
+        transitions,
+    )
     from piriform.figures import verdict as forest
     from piriform.tables import TABLES, empty_table
 
@@ -52,11 +64,13 @@ def draw_all(tables: Mapping[str, pd.DataFrame], verdict: Mapping[str, Any], fol
     builders = {
         "behavior": behavior.build,
         "metrics": metrics.build,
+        "ladder": ladder.build,
         "decoding_vs_behavior": relation.build,
         "similarity": similarity.build,
         "scatter": scatter.build,
         "margins": margins.build,
         "dynamics": dynamics.build,
+        "transitions": transitions.build,
         "verdict": forest.build,
     }
     files = []

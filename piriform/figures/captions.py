@@ -6,11 +6,13 @@ The captions of the report and of ``workflow/report/*.rst`` are these texts; a t
 TITLES = {
     "behavior": "Behaviour over days",
     "metrics": "Neural metrics over days",
+    "ladder": "Separation under one control after the other",
     "decoding_vs_behavior": "Decoding against behaviour",
     "similarity": "Similarity of population responses, early and late",
     "scatter": "Population responses on fixed axes",
     "margins": "Distances to the decision boundary",
     "dynamics": "Decoding over time, early and late",
+    "transitions": "Single stimuli from wrong to right",
     "verdict": "Slopes behind the verdict",
 }
 
@@ -37,6 +39,15 @@ CAPTIONS = {
         "overtraining. With "
         "a single session per subject each dot is a session, its bar the SD over draws, and the grey bar the "
         "permutations' mean plus and minus two SD; the pooled population is all units of all sessions together."
+    ),
+    "ladder": (
+        "Cross-validated squared separation of target and nontarget, with one control more in each panel from left to "
+        "right, relative to each subject's mean in overtraining. No control: summed over units, parts of the session "
+        "interleaved. Mean over units: the number of units no longer counts. Blocks with trend: slow drift within the "
+        "session is taken out. Fixed stimulus mix: kinds of nontargets in the same shares on all days. Relative to rate: "
+        "differences in units of each unit's own rate, which a change of all rates leaves as they are; this is the primary "
+        "metric. A trend that one of the controls removes was not one of separation. Thin lines: subjects; black: mean, "
+        "band: plus and minus one standard error. Dashed: the value without any separation. Shaded: overtraining."
     ),
     "decoding_vs_behavior": (
         "One point per session: decoding accuracy, and the primary metric, against behavioural accuracy. Colour: day "
@@ -77,6 +88,14 @@ CAPTIONS = {
         "chance. A code that stays the same fills a square, one that changes fills the diagonal (dotted) alone. Windows "
         "that overlap share bins. Before the event chance is what one expects."
     ),
+    "transitions": (
+        "Accuracy of single stimuli by day, with 95% Wilson intervals: the stimuli with the strongest evidence of a step, "
+        "of the animal's answers or the decoder's. Solid: the best step up. Dashed: the best smooth growth, a line in "
+        "log-odds. p: how often counts drawn from the smooth fit, day effects included, favour a step as much; q: "
+        "corrected for the number of stimuli tested; p saturating: the same against growth that levels off. A step alone "
+        "is no evidence: any rising curve has a best step. Shaded: overtraining. Stimuli that are shown too rarely are "
+        "not tested."
+    ),
     "verdict": (
         "Slope over the overtraining window of behaviour and of the primary metric (all stimuli; fixed stimuli where a "
         "study has them): each subject and the group, with confidence intervals. Dashed: no change. Shaded: the slopes "
@@ -87,10 +106,12 @@ CAPTIONS = {
 ALT_TEXTS = {
     "behavior": "Line plots of the fraction of correct trials over days of training, for the group and per subject.",
     "metrics": "Small line plots, one per neural metric, of its value over days of training, with its null value.",
+    "ladder": "Line plots of class separation over days, one panel per control that is added.",
     "decoding_vs_behavior": "Scatter plots of decoding accuracy and of the primary metric against behavioural accuracy.",
     "similarity": "Matrices of correlations between trial types for early and late sessions of each subject.",
     "scatter": "Scatter plots of trials in two dimensions for the first, middle and last session of each subject.",
     "margins": "Held-out distances to the decision boundary over days, and their early and late distributions.",
     "dynamics": "Decoding accuracy and margin over the time of a trial, and matrices of time trained against time tested.",
+    "transitions": "Accuracy of single stimuli over days, with the best step and the best smooth growth.",
     "verdict": "Forest plot of slopes per subject and for the group, for behaviour and for the primary metric.",
 }

@@ -10,6 +10,7 @@ from piriform.tables import METRICS, POOLED, Metric, metric_of
 
 LABELS = {
     "decoding_auc": "decoding AUC",
+    "separation_modulation": "separation (modulation)",
     "separation_dprime": "separation d′",
     "separation_crossnobis": "separation (crossnobis)",
     "similarity_dot": "target–nontarget dot product",
@@ -56,7 +57,7 @@ def declared(metric: str) -> Metric:
 
 def primary_of(verdict: Any) -> str:
     """Return the name of the metric that decides."""
-    return (verdict.get("primary") or {}).get("metric") or "separation_dprime"
+    return (verdict.get("primary") or {}).get("metric") or "separation_modulation"
 
 
 def one_session_each(table: pd.DataFrame) -> bool:
@@ -199,7 +200,7 @@ def without_pooled(table: pd.DataFrame) -> pd.DataFrame:
 
     Over days it would be a subject with a single point.
     """
-    if "subject" not in table or one_session_each(table[table["subject"] != POOLED]):
+    if "session" not in table or one_session_each(table[table["subject"] != POOLED]):
         return table
     return table[table["subject"] != POOLED]
 

@@ -29,7 +29,7 @@ def read_trials(path: str | Path, trials: config.Trials, *, phase: str | None = 
     StudyError
         If the table or a column is missing, or a column does not hold one value per row.
     """
-    keys = ("align_to", "stimulus", "category", "choice", "correct", "response_time", "block")
+    keys = ("align_to", "stimulus", "category", "stratum", "choice", "correct", "response_time", "block")
     wanted = [(f"trials.{key}", getattr(trials, key)) for key in keys]
     wanted += [("trials.table", "start_time"), ("trials.table", "stop_time"), ("phases.column", phase)]
     wanted += [("trials.filter", name) for name in column_names(trials.filter)]

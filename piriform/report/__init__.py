@@ -17,8 +17,10 @@ import pandas as pd
 from piriform.errors import PiriformError
 from piriform.figures.captions import ALT_TEXTS, CAPTIONS, NAMES, NOTHING_ID, TITLES
 from piriform.figures.prepare import in_order, label_of
+from piriform.report.evidence import beside_rows, carried_lines, family_note, ladder_rows, power_line, sensitivity_rows
 from piriform.report.methods import methods
 from piriform.tables import METRICS, TABLES, empty_table, metric_of
+from piriform.transitions import summary
 
 TEMPLATES = Path(__file__).parent
 LARGEST_SVG = 700_000  # bytes; a figure with more shapes than that is embedded as pixels
@@ -37,7 +39,7 @@ def render(
     Parameters
     ----------
     tables : checked tables by kind
-        ``sessions``, ``behavior`` and ``metrics``; one that is missing counts as empty.
+        ``sessions``, ``behavior``, ``metrics`` and ``transitions``; one that is missing counts as empty.
     verdict : the contents of ``verdict.json``; parts that are missing are left out
     figures : folder with the files that :func:`piriform.figures.draw_all` writes
     title : name of the study
@@ -70,8 +72,16 @@ def render(
         tests=tests(verdict),
         notes=notes(verdict),
         missing=[line for line in verdict.get("missing") or [] if not line.startswith("subject ")],
+        rho=next((row["rho"] for row in verdict.get("subjects") or [] if row.get("rho") is not None), None),
+        carried=carried_lines(verdict),
+        beside=beside_rows(verdict),
+        ladder=ladder_rows(verdict),
+        sensitivity=sensitivity_rows(verdict),
+        power=power_line(verdict),
+        family_note=family_note(verdict),
         secondary=[row for row in trends if row.get("role", "secondary") == "secondary"],
         descriptive=[row for row in trends if row.get("role", "secondary") != "secondary"],
+        transitions=single_stimuli(complete["transitions"]),
         figures=[_figure(figures, name) for name in NAMES],
         methods=methods(config, verdict),
         matched=matched_counts(complete["metrics"]),
@@ -170,15 +180,10 @@ def tests(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def notes(verdict: Mapping[str, Any]) -> list[str]:
-    """Return what one should know about the tests: their power, the weight of single subjects, remarks."""
+    """Return what one should know about the tests: the weight of single subjects, remarks."""
     primary, behavior = verdict.get("primary") or {}, verdict.get("behavior") or {}
     lines = []
-    least, power = primary.get("smallest_detectable"), (verdict.get("settings") or {}).get("power", 0.8)
     unit = primary.get("unit", "")
-    if number(least) != "–":
-        lines.append(
-            f"A study like this one finds a slope of {number(least)} {unit} in {power:.0%} of cases; smaller ones it misses."
-        )
     without = primary.get("leave_one_out")
     if without:
         effects, p = without["effect"], [p_value(value) for value in without["p"]]
@@ -194,6 +199,12 @@ def matched_counts(metrics: pd.DataFrame) -> list[dict[str, Any]]:
     rows = metrics[(metrics["matching"] == "matched") & (metrics["status"] == "ok")]
     counts = ["n_units", "n_trials", "n_draws", "n_permutations"]
     return rows.groupby(["subject", "stimuli"])[counts].max().reset_index().to_dict("records")  # type: ignore[return-value]
+
+
+def single_stimuli(transitions: pd.DataFrame) -> dict[str, Any]:
+    """Return ``sentences`` about the changes of single stimuli, and ``rows`` of those tested, lowest p first."""
+    tested = transitions[transitions["p"].notna()].sort_values(["p", "lambda"], ascending=[True, False], kind="stable")
+    return {"sentences": summary(transitions), "rows": tested.to_dict("records")}
 
 
 def definitions(metrics: pd.DataFrame) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ def methods(config: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[tuple
         ("Matching", _matching(config.get("measures"))),
         ("Null", _null(config.get("measures"))),
         ("Over time", _dynamics(config.get("dynamics"), config.get("response"))),
+        ("Single stimuli", _transitions(config.get("transitions"))),
         ("Verdict", _verdict(config.get("verdict"), verdict)),
         ("Randomness", _seed(config.get("seed"))),
     ]
@@ -138,6 +139,18 @@ def _dynamics(dynamics: Any, response: Any) -> str:
     nulls = dynamics["n_permutations"]
     return f"{text}; each value is the mean over {dynamics['n_draws']} random draws. " + (
         f"{nulls} permutations of the labels." if nulls else "No label permutations: the null value is chance."
+    )
+
+
+def _transitions(rule: Any) -> str:
+    if not rule:
+        return ""
+    which = "overtraining sessions, where a subject has them" if rule["overtraining_only"] else "all sessions"
+    return (
+        f"Stimuli with {rule['min_trials']} trials or more on {rule['min_days']} days ({which}): likelihood ratio of the best "
+        f"step up in accuracy to a line in log-odds with day effects; p from {rule['n_bootstrap']} or more sets of counts "
+        "drawn from the line, Benjamini-Hochberg correction over the stimuli of a source. A stimulus counts as abrupt "
+        f"if this and the same test against growth that levels off pass {rule['fdr']:g}."
     )
 
 

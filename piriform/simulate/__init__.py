@@ -4,9 +4,10 @@ from piriform.simulate.activity import Activity, session_activity, spike_counts,
 from piriform.simulate.course import SessionTruth, study_courses, subject_course, subject_names
 from piriform.simulate.study import SessionCounts, simulate_counts, simulate_session, simulate_study
 from piriform.simulate.task import MIXTURES, OVERLAP, Task, session_task
-from piriform.simulate.truth import SCENARIOS, Truth, scenario_truth
+from piriform.simulate.truth import HIDDEN_PROGRESS, SCENARIOS, Truth, scenario_truth
 
 __all__ = [
+    "HIDDEN_PROGRESS",
     "MIXTURES",
     "OVERLAP",
     "SCENARIOS",

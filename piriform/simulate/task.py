@@ -28,6 +28,7 @@ MEANINGS = {
     "odor": "odorants of the mixture",
     "trial_type": "target; nontarget (novel); nontarget_repeat_1, _2 (the same mixture every day); "
     "probe_1, _2 (shares 1 or 2 components with the target)",
+    "shared_components": "odorants that the mixture shares with the target, 0 to 3",
     "choice": "port of the first lick from 0.5 s after odour onset on: right, left, or no lick",
     "correct": "whether the choice was right for the target and left for anything else",
     "response_time": "first lick from 0.5 s after odour onset on, s from the session's start; NaN without one",
@@ -82,6 +83,7 @@ def session_task(
             "odor_onset_time": onset.round(4),
             "odor": NAMES[mixture],
             "trial_type": kinds,
+            "shared_components": OVERLAP[mixture],
             "choice": choice,
             "correct": correct,
             "response_time": response,

@@ -140,6 +140,9 @@ SCENARIOS: dict[str, tuple[str, dict[str, float]]] = {
     ),
 }
 
+#: Scenarios in which there is hidden progress to be found; in all others the verdict must not be hidden progress.
+HIDDEN_PROGRESS = ("growth_small", "growth_medium", "growth_large", "growth")
+
 
 def scenario_truth(scenario: str, parameters: Mapping[str, float] | None = None) -> Truth:
     """Return the truth of a named scenario, with some parameters replaced.

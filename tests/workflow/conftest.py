@@ -82,9 +82,14 @@ def copy_of(source, folder):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def checkout(tmp_path_factory):
+    """A checkout of which all runs of these tests are made."""
+    return copy_of(ROOT, tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="session")
+def finished(checkout):
     """A checkout in which the tiny study `tiny` has been simulated and analysed with two cores."""
-    checkout = copy_of(ROOT, tmp_path_factory.mktemp("checkout"))
     config = checkout.config("tiny", data="data/tiny", simulate=TINY)
     checkout.run("snakemake", "--cores", 2, "--configfile", config)
     return checkout

@@ -48,7 +48,18 @@ def test_a_finished_study_has_every_result(finished):
         pd.read_parquet(out / "metrics.parquet"), load_table(out / "metrics.csv", "metrics"), check_dtype=False
     )
     rules = {path.stem.partition("_")[0] for path in (out / "logs").iterdir()}
-    assert rules == {"simulate", "index", "align", "measure", "dynamics", "collect", "verdict", "figures", "report"}
+    assert rules == {
+        "simulate",
+        "index",
+        "align",
+        "measure",
+        "dynamics",
+        "collect",
+        "verdict",
+        "transitions",
+        "figures",
+        "report",
+    }
     assert {path.stem for path in (out / "benchmarks").iterdir()} == {path.stem for path in (out / "logs").iterdir()}
 
 
@@ -67,12 +78,22 @@ def test_the_default_config_is_the_demo_and_another_one_is_not_merged_into_it(fi
     ("module", "jobs"),
     [
         ("progress.py", {"verdict": 1} | LAST),
+        ("saturation.py", {"transitions": 1} | LAST),
         ("figures/style.py", LAST),
-        ("geometry.py", {"measure": 2, "collect_metrics": 1, "verdict": 1} | LAST),
-        ("dynamics.py", {"dynamics": 2, "collect_metrics": 1, "verdict": 1} | LAST),
+        ("geometry.py", {"measure": 2, "collect_metrics": 1, "verdict": 1, "transitions": 1} | LAST),
+        ("dynamics.py", {"dynamics": 2, "collect_metrics": 1, "verdict": 1, "transitions": 1} | LAST),
         (
             "align.py",
-            {"align": 2, "measure": 2, "dynamics": 2, "collect_sessions": 1, "collect_metrics": 1, "verdict": 1} | LAST,
+            {
+                "align": 2,
+                "measure": 2,
+                "dynamics": 2,
+                "collect_sessions": 1,
+                "collect_metrics": 1,
+                "verdict": 1,
+                "transitions": 1,
+            }
+            | LAST,
         ),
         ("simulate/task.py", None),
     ],
@@ -102,6 +123,7 @@ def test_a_changed_setting_reruns_what_uses_it(finished):
         "dynamics",
         "collect_metrics",
         "verdict",
+        "transitions",
         *LAST,
     }
 

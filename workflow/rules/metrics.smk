@@ -1,16 +1,36 @@
 # From trials to metrics.
 #
 # Reads:  trials/{subject}.nc, sessions.csv
-# Writes: parts/{metrics,predictions,dynamics,similarity,scatter}_{subject}.csv, the same without {subject}, metrics.parquet
+# Writes: parts/kernels.txt, parts/{metrics,ladder,predictions,dynamics,similarity,scatter}_{subject}.csv, the same without {subject}, metrics.parquet
+
+
+rule kernels:
+    """The decoders as machine code, before many jobs compile them side by side."""
+    input:
+        code=code("kernels.py"),
+    output:
+        kernels=f"{OUT}/parts/kernels.txt",
+    log:
+        f"{OUT}/logs/kernels.log",
+    benchmark:
+        f"{OUT}/benchmarks/kernels.tsv"
+    params:
+        solver=study.measures.solver,
+    message:
+        "Compile the decoders"
+    script:
+        "../scripts/kernels.py"
 
 
 rule measure:
     """Every metric of every session of one subject."""
     input:
         trials=f"{OUT}/trials/{{subject}}.nc",
+        kernels=rules.kernels.output.kernels,
         code=code("measure.py"),
     output:
         metrics=f"{OUT}/parts/metrics_{{subject}}.csv",
+        ladder=f"{OUT}/parts/ladder_{{subject}}.csv",
         predictions=f"{OUT}/parts/predictions_{{subject}}.csv",
         similarity=f"{OUT}/parts/similarity_{{subject}}.csv",
         scatter=f"{OUT}/parts/scatter_{{subject}}.csv",
@@ -30,6 +50,7 @@ rule dynamics:
     """Decoding over time in every session of one subject."""
     input:
         trials=f"{OUT}/trials/{{subject}}.nc",
+        kernels=rules.kernels.output.kernels,
         code=code("dynamics.py"),
     output:
         dynamics=f"{OUT}/parts/dynamics_{{subject}}.csv",
@@ -50,6 +71,7 @@ rule collect_metrics:
     input:
         sessions=f"{OUT}/sessions.csv",
         metrics=of_subjects(f"{OUT}/parts/metrics_{{subject}}.csv"),
+        ladder=of_subjects(f"{OUT}/parts/ladder_{{subject}}.csv"),
         predictions=of_subjects(f"{OUT}/parts/predictions_{{subject}}.csv"),
         dynamics=of_subjects(f"{OUT}/parts/dynamics_{{subject}}.csv"),
         similarity=of_subjects(f"{OUT}/parts/similarity_{{subject}}.csv"),
@@ -58,6 +80,7 @@ rule collect_metrics:
     output:
         metrics=f"{OUT}/metrics.csv",
         parquet=f"{OUT}/metrics.parquet",
+        ladder=f"{OUT}/ladder.csv",
         predictions=f"{OUT}/predictions.csv",
         dynamics=f"{OUT}/dynamics.csv",
         similarity=f"{OUT}/similarity.csv",

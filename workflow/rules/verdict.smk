@@ -1,13 +1,14 @@
 # From tables to the verdict, the figures and the report.
 #
-# Reads:  metrics.csv, behavior.csv, sessions.csv, predictions.csv, dynamics.csv, similarity.csv, scatter.csv
-# Writes: verdict.json, figures/*.{png,svg}, report.html
+# Reads:  metrics.csv, ladder.csv, behavior.csv, sessions.csv, predictions.csv, dynamics.csv, similarity.csv, scatter.csv
+# Writes: verdict.json, transitions.csv, figures/*.{png,svg}, report.html
 
 
 rule verdict:
     """Hidden progress or not, with every number behind it."""
     input:
         metrics=f"{OUT}/metrics.csv",
+        ladder=f"{OUT}/ladder.csv",
         behavior=f"{OUT}/behavior.csv",
         code=code("verdict.py"),
     output:
@@ -24,14 +25,35 @@ rule verdict:
         "../scripts/verdict.py"
 
 
+rule transitions:
+    """Single stimuli that go from wrong to right."""
+    input:
+        predictions=f"{OUT}/predictions.csv",
+        code=code("transitions.py"),
+    output:
+        transitions=f"{OUT}/transitions.csv",
+    log:
+        f"{OUT}/logs/transitions.log",
+    benchmark:
+        f"{OUT}/benchmarks/transitions.tsv"
+    params:
+        settings=pick(study, "seed", "transitions"),
+    message:
+        "Test the changes of single stimuli"
+    script:
+        "../scripts/transitions.py"
+
+
 rule figures:
     """The pictures of the tables."""
     input:
         verdict=f"{OUT}/verdict.json",
         behavior=f"{OUT}/behavior.csv",
         metrics=f"{OUT}/metrics.csv",
+        ladder=f"{OUT}/ladder.csv",
         predictions=f"{OUT}/predictions.csv",
         dynamics=f"{OUT}/dynamics.csv",
+        transitions=f"{OUT}/transitions.csv",
         similarity=f"{OUT}/similarity.csv",
         scatter=f"{OUT}/scatter.csv",
         code=code("figures.py"),
@@ -62,6 +84,7 @@ rule render:
         sessions=f"{OUT}/sessions.csv",
         behavior=f"{OUT}/behavior.csv",
         metrics=f"{OUT}/metrics.csv",
+        transitions=f"{OUT}/transitions.csv",
         figures=rules.figures.output.png,
         svg=rules.figures.output.svg,
         code=code("report.py"),

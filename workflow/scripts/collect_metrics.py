@@ -6,7 +6,7 @@ from piriform.errors import StudyError
 from piriform.provenance import job_log
 from piriform.tables import empty_table, load_table, save_table
 
-KINDS = ("metrics", "predictions", "dynamics", "similarity", "scatter")
+KINDS = ("metrics", "ladder", "predictions", "dynamics", "similarity", "scatter")
 
 
 def main(inputs, outputs):

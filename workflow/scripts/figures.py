@@ -7,7 +7,7 @@ from piriform.figures import draw_all
 from piriform.provenance import job_log
 from piriform.tables import load_table
 
-KINDS = ("behavior", "metrics", "predictions", "dynamics", "similarity", "scatter")
+KINDS = ("behavior", "metrics", "ladder", "predictions", "dynamics", "transitions", "similarity", "scatter")
 
 
 def main(inputs, outputs):

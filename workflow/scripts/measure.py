@@ -1,4 +1,4 @@
-"""Measure all sessions of one subject: trials/{subject}.nc -> parts/{metrics,predictions,similarity,scatter}_{subject}.csv."""
+"""Measure all sessions of one subject: trials/{subject}.nc -> parts/{metrics,ladder,predictions,similarity,scatter}_{subject}.csv."""
 
 import pandas as pd
 
@@ -6,22 +6,24 @@ from piriform.config import restore
 from piriform.measure import session_metrics
 from piriform.provenance import job_log
 from piriform.tables import empty_table, save_table
-from piriform.task import matched_counts
+from piriform.task import composition, matched_counts
 from piriform.trials import load_trials, session_names
-from piriform.views import predictions, scatter, similarity
+from piriform.views import ladder, predictions, scatter, similarity
 
 
 def main(inputs, outputs, *, settings):
-    """Write the four tables of one subject; a subject without sessions gives empty tables."""
+    """Write the five tables of one subject; a subject without sessions gives empty tables."""
     tensors = [load_trials(inputs.trials, session) for session in session_names(inputs.trials)]
     parts = {"measures": settings.measures, "response": settings.response, "classes": settings.classes}
     counts = matched_counts(tensors, **parts, inclusion=settings.inclusion)
     seen = {"response": settings.response, "classes": settings.classes}
+    shares = composition(tensors, **seen)
     rows = []
     for number, tensor in enumerate(tensors, start=1):
         print(f"session {tensor.attrs['session']} ({number} of {len(tensors)})", flush=True)
-        rows += session_metrics(tensor, **parts, **counts, seed=settings.seed)
+        rows += session_metrics(tensor, **parts, **counts, shares=shares, seed=settings.seed)
     save("metrics", [pd.DataFrame(rows)] if rows else [], outputs.metrics)
+    save("ladder", [ladder(tensor, **parts, shares=shares) for tensor in tensors], outputs.ladder)
     save("predictions", [predictions(tensor, **parts) for tensor in tensors], outputs.predictions)
     save("similarity", [similarity(tensor, **seen) for tensor in tensors], outputs.similarity)
     save("scatter", [scatter(tensors, **parts)], outputs.scatter)

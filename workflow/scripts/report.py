@@ -7,7 +7,7 @@ from piriform.provenance import atomic_path, job_log
 from piriform.report import render
 from piriform.tables import load_table
 
-KINDS = ("sessions", "behavior", "metrics")
+KINDS = ("sessions", "behavior", "metrics", "transitions")
 
 
 def main(inputs, outputs, *, settings):

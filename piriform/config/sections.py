@@ -1,25 +1,11 @@
-"""What did the user ask for? The config: every key, its default, its meaning.
+"""What may a part of the config say? Its keys, their defaults, their meaning."""
 
-The pydantic models are the single source of the checks, of ``workflow/schemas/config.schema.json``
-and of the reference page ``docs/config.md``.
-"""
+from typing import Literal, Self
 
-import hashlib
-import json
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from string import Template
-from types import SimpleNamespace
-from typing import Any, Literal, Self
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-
-from piriform.errors import ConfigError, did_you_mean
+from piriform.errors import did_you_mean
 from piriform.tables import METRICS
-
-#: Where the recordings lie that validate the pipeline, unless the environment names another folder.
-REAL_DATA = {"PIRIFORM_REAL_DATA": "../shared/data"}
 
 Window = tuple[float, float]
 
@@ -38,6 +24,18 @@ class Simulate(Section):
     days: int = Field(18, ge=1, le=99, description="sessions per animal, one a day")
     seed: int = Field(1, ge=0, description="seed of the simulated study")
     parameters: dict[str, float] = Field({}, description="parameters of the truth that differ from the scenario's")
+
+
+class Calibrate(Section):
+    """Simulate many studies per scenario and count the verdicts (``piriform calibrate``)."""
+
+    studies: int = Field(400, ge=1, description="studies per scenario")
+    scenarios: list[str] | None = Field(None, description="scenarios, see `piriform calibrate --help`; none: all")
+    subjects: int = Field(4, ge=1, le=26, description="animals per study")
+    days: int = Field(18, ge=1, le=99, description="sessions per animal, one a day")
+    parameters: dict[str, float] = Field(
+        {}, description="parameters of the truth that differ from the defaults; what a scenario itself sets comes first"
+    )
 
 
 class Convert(Section):
@@ -95,6 +93,10 @@ class Trials(Section):
     align_to: str = Field("odor_onset_time", description="column with the time of the event, s")
     stimulus: str | None = Field("odor", description="column that names the stimulus; none: the category")
     category: str = Field("trial_type", description="column with the trial type that `classes` refers to")
+    stratum: str | None = Field(
+        None,
+        description="column that says how hard a nontarget is to tell from the target, e.g. the components they share; none: the category",
+    )
     choice: str | None = Field("choice", description="column with the animal's choice")
     no_choice: list[str] = Field(
         [],
@@ -179,17 +181,22 @@ class Measures(Section):
     """What is measured and how."""
 
     metrics: list[str] = Field(sorted(METRICS), description="measures to compute")
-    solver: Literal["svm", "logistic", "lda"] = Field(
+    solver: Literal["svm", "hinge", "logistic", "lda"] = Field(
         "svm",
-        description="decoder behind accuracy, margins and generalization: squared-hinge linear SVM (LinearSVC), logistic regression, shrinkage LDA",
+        description="decoder behind accuracy, margins and generalization: squared-hinge linear SVM (LinearSVC), hinge SVM (SVC), logistic regression, shrinkage LDA",
     )
     C: float = Field(1.0, gt=0, description="inverse L2 penalty of svm and logistic, as in scikit-learn")
     shrinkage: float = Field(
         0.2, ge=0, le=1, description="shrinkage of covariances to their diagonal (lda, d', crossnobis)"
     )
     n_folds: int = Field(5, ge=2, description="cross-validation folds, contiguous in time within each class")
+    n_blocks: int = Field(
+        6,
+        ge=2,
+        description="contiguous parts of a session, each with a level and trend of its own, in separation_modulation",
+    )
     n_draws: int = Field(20, ge=1, description="random draws of matched units and trials")
-    n_permutations: int = Field(200, ge=0, description="label permutations for the null and p")
+    n_permutations: int = Field(1000, ge=0, description="label permutations for the null and p")
     permute_within: Literal["time", "half", "block"] = Field(
         "time",
         description="labels are permuted within runs of time, the two halves of the session, or the experimental blocks of `trials.block`",
@@ -243,10 +250,31 @@ class Plateau(Section):
     min_rise: float = Field(0.1, ge=0, description="smallest rise in fraction correct that counts as learning")
 
 
+class Transitions(Section):
+    """Single stimuli that go from wrong to right, for the animal and for the decoder: in a step, or gradually?"""
+
+    overtraining_only: bool = Field(
+        True, description="only sessions of overtraining, of animals that have them; false: all sessions"
+    )
+    min_trials: int = Field(10, ge=2, description="presentations that a stimulus needs on a day that enters the test")
+    min_days: int = Field(6, ge=6, description="such days that a stimulus needs to be tested")
+    n_bootstrap: int = Field(
+        499,
+        ge=19,
+        description="counts drawn from smooth growth for p; more where so many stimuli are tested that fdr needs it",
+    )
+    fdr: float = Field(
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="expected share of false ones among the stimuli called abrupt (Benjamini-Hochberg)",
+    )
+
+
 class Verdict(Section):
     """The rule that decides; fix it before looking at the data."""
 
-    primary: str = Field("separation_dprime", description="the one metric that decides")
+    primary: str = Field("separation_modulation", description="the one metric that decides")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="level of each one-sided test")
     behavior_bound: float = Field(
         0.05,
@@ -265,145 +293,3 @@ class Verdict(Section):
         if not METRICS[self.primary].learning:
             raise ValueError(f"primary: {self.primary} has no direction that means learning; it cannot decide")
         return self
-
-
-class Config(Section):
-    """One study, from recordings to a verdict."""
-
-    study: str = Field(
-        "study",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="name of the study; results go to `results`/`study`",
-    )
-    data: str | list[str] = Field(description="folder of NWB files (searched through), or a list of files")
-    results: str = Field("results", description="folder for results")
-    seed: int = Field(1, ge=0, description="seed of everything random in the analysis")
-    simulate: Simulate | None = None
-    convert: Convert | None = None
-    response: Response = Response()
-    trials: Trials = Trials()
-    classes: Classes
-    phases: Phases = Phases()
-    inclusion: Inclusion = Inclusion()
-    plateau: Plateau = Plateau()
-    measures: Measures = Measures()
-    dynamics: Dynamics = Dynamics()
-    verdict: Verdict = Verdict()
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.simulate and self.convert:
-            raise ValueError("simulate and convert: a study comes from one of them")
-        if (self.simulate or self.convert) and not isinstance(self.data, str):
-            raise ValueError("data: simulate and convert need a folder to write to, not a list of files")
-        if self.measures.metrics and self.verdict.primary not in self.measures.metrics:
-            raise ValueError(f"verdict.primary: {self.verdict.primary} is not among measures.metrics")
-        return self
-
-    @model_validator(mode="after")
-    def _windows_slide(self) -> Self:
-        width, step = self.dynamics.sizes(self.response)
-        for name, value in (("window", width), ("step", step)):
-            bins = value / self.response.bin
-            if abs(bins - round(bins)) > 1e-6:
-                raise ValueError(
-                    f"dynamics.{name}: {value:g} s is no multiple of response.bin, {self.response.bin:g} s"
-                )
-        start, stop = self.response.window
-        if width > stop - start + 1e-9:
-            raise ValueError(
-                f"dynamics.window: {width:g} s is longer than response.window, which lasts {stop - start:g} s"
-            )
-        return self
-
-    @property
-    def out(self) -> Path:
-        """Folder of this study's results."""
-        return Path(self.results) / self.study
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the complete config, defaults included."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
-
-
-def parse_config(values: Mapping[str, Any], *, where: str = "config") -> Config:
-    """Check a config given as nested dicts.
-
-    Raises
-    ------
-    ConfigError
-        One line per problem: the key, what was wrong, and the closest known key.
-    """
-    try:
-        return Config.model_validate(dict(values))
-    except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
-        raise ConfigError(f"{where}: " + "; ".join(lines)) from None
-
-
-def load_config(path: str | Path) -> Config:
-    """Read and check a YAML config file."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(Path(path).read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; see config/README.md for how to write one") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {type(values).__name__}")
-    return parse_config(values, where=str(path))
-
-
-def expand(path: str) -> str:
-    """Return ``path`` with ``${NAME}`` taken from the environment."""
-    try:
-        return Template(path).substitute(REAL_DATA | dict(os.environ))
-    except KeyError as error:
-        raise ConfigError(f"{path}: environment variable {error.args[0]} is not set") from None
-
-
-def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of the config."""
-    return Config.model_json_schema()
-
-
-def _explain(problem: Any) -> str:
-    location = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {location!r}{did_you_mean(str(problem['loc'][-1]), _keys_at(problem['loc'][:-1]))}"
-    if problem["type"] == "missing":
-        return f"key {location!r} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{location}: {message}" if location else message
-
-
-def _keys_at(location: tuple[Any, ...]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in location:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        inner = [
-            kind
-            for kind in (annotation, *getattr(annotation, "__args__", ()))
-            if isinstance(kind, type) and issubclass(kind, BaseModel)
-        ]
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)
-
-
-def pick(config: Config, *names: str) -> dict[str, Any]:
-    """Return the named parts of a config as plain values, for a rule's ``params``.
-
-    A rule names only the parts that it uses, so that an edit elsewhere does not rerun it.
-    """
-    values = config.model_dump(mode="json")
-    return {name: values[name] for name in names}
-
-
-def restore(values: Mapping[str, Any]) -> SimpleNamespace:
-    """Turn what :func:`pick` returned back into checked sections, as attributes."""
-    kinds: dict[str, Any] = {name: Config.model_fields[name].annotation for name in values}
-    return SimpleNamespace(**{name: TypeAdapter(kinds[name]).validate_python(value) for name, value in values.items()})

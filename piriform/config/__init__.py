@@ -1,0 +1,51 @@
+"""What did the user ask for? The config: every key, its default, its meaning.
+
+The pydantic models are the single source of the checks, of ``workflow/schemas/config.schema.json``
+and of the reference page ``docs/config.md``.
+"""
+
+from piriform.config.reading import REAL_DATA, expand, load_config, parse_config, pick, restore
+from piriform.config.sections import (
+    Calibrate,
+    Classes,
+    Convert,
+    Dynamics,
+    Inclusion,
+    Measures,
+    Phases,
+    Plateau,
+    Response,
+    Section,
+    Simulate,
+    Transitions,
+    Trials,
+    Verdict,
+    Window,
+)
+from piriform.config.whole import Config, config_schema
+
+__all__ = [
+    "REAL_DATA",
+    "Calibrate",
+    "Classes",
+    "Config",
+    "Convert",
+    "Dynamics",
+    "Inclusion",
+    "Measures",
+    "Phases",
+    "Plateau",
+    "Response",
+    "Section",
+    "Simulate",
+    "Transitions",
+    "Trials",
+    "Verdict",
+    "Window",
+    "config_schema",
+    "expand",
+    "load_config",
+    "parse_config",
+    "pick",
+    "restore",
+]
