@@ -9,7 +9,7 @@ parts are unbiased for its square, so that the null value is 0 whatever the numb
 control        without                                           with
 =============  ================================================  =======================================
 units          summed over units                                 mean over units
-drift          parts interleaved trial by trial                  contiguous blocks, each with a level and
+drift          parts interleaved over the session                contiguous blocks, each with a level and
                                                                  a linear trend of its own
 composition    nontarget trials as they come                     strata of nontargets, in fixed shares
 gain           squared difference over noise variance            squared difference over squared rate
@@ -25,6 +25,8 @@ CONTROLS = ("units", "drift", "composition", "gain")
 LADDER = tuple(CONTROLS[:rung] for rung in range(len(CONTROLS) + 1))
 #: spikes/s; units that fire less than this weigh little, as their relative rate change is hardly known.
 HALF_WEIGHT = 1.0
+#: Steps of this share deal trials evenly to interleaved parts, in step with no periodic order of stimuli.
+GOLDEN = (5**0.5 - 1) / 2
 #: Numbers held at once.
 AT_ONCE = 20_000_000
 
@@ -100,7 +102,7 @@ def _squared_differences(
     """Unbiased squared difference and noise variance of each unit, (n_labellings, n_units) each."""
     n_trials, n_units = responses.shape
     order, time = np.arange(n_trials), np.linspace(-1, 1, n_trials)
-    block_of = order * n_blocks // max(n_trials, 1) if drift else order % n_blocks
+    block_of = order * n_blocks // max(n_trials, 1) if drift else (order * GOLDEN % 1 * n_blocks).astype(int)
     shape = (len(strata), len(mix))
     sums, products = np.zeros((*shape, n_units)), np.zeros((*shape, len(mix), n_units))
     weights, weight_products = np.zeros(shape), np.zeros((*shape, len(mix)))

@@ -13,7 +13,7 @@ import xarray as xr
 
 from piriform import decode, geometry, margin
 from piriform.config import Classes, Measures, Response
-from piriform.controls import CONTROLS, controlled_separation
+from piriform.controls import controlled_separation
 from piriform.errors import MeasureError
 from piriform.generalize import across_conditions, probe_scores, stimulus_folds
 from piriform.null import learning_p, permutation_p
@@ -164,7 +164,7 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
 def _modulation(task: Task, order: np.ndarray, measures: Measures, shares: Mapping[str, float]) -> np.ndarray:
     """All units and trials: the estimate depends on neither number."""
     strata, mix = stratum_codes(task, shares)
-    controls = CONTROLS if task.is_rate else CONTROLS[:-1]
+    controls = [name for name in measures.controls if task.is_rate or name != "gain"]
     return controlled_separation(task.responses, strata[order], mix=mix, controls=controls, n_blocks=measures.n_blocks)
 
 

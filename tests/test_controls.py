@@ -13,7 +13,7 @@ def strata_of(rng, n_trials, shares=(0.5, 0.25, 0.25)):
 def naive(x, strata, mix, n_blocks, drift=True, gain=True):
     """The definition, one unit, one pair of blocks and one least-squares fit at a time."""
     n, n_units = x.shape
-    blocks = np.arange(n) * n_blocks // n if drift else np.arange(n) % n_blocks
+    blocks = np.arange(n) * n_blocks // n if drift else np.floor(np.arange(n) * (5**0.5 - 1) / 2 % 1 * n_blocks)
     time = np.linspace(-1, 1, n)
     delta, weight = {}, {}
     residual, freedom = np.zeros(n_units), 0

@@ -4,6 +4,7 @@ import pytest
 from sessions import session_tensor
 
 from piriform.config import Classes, Inclusion, Measures, Response
+from piriform.controls import CONTROLS
 from piriform.errors import MeasureError
 from piriform.measure import session_metrics
 from piriform.tables import METRICS, check_table
@@ -86,6 +87,19 @@ def test_the_modulation_takes_all_units_and_trials_once_whatever_is_matched(rng)
     assert set(table.n_draws) == {1}
     np.testing.assert_array_equal(table.value["all", "matched"], table.value["all", "full"])
     assert table.p["all", "full"] == 1 / 21
+
+
+def test_a_control_can_be_switched_off_and_gain_is_not_asked_of_what_is_no_rate(rng):
+    tensor = session_tensor(rng, gap=3.0)
+
+    def value(tensor, *controls):
+        options = MEASURES.model_copy(update={"metrics": ["separation_modulation"], "controls": list(controls)})
+        return metrics(tensor, measures=options).value["all", "full", "separation_modulation"]
+
+    assert value(tensor) == pytest.approx(8 * value(tensor, "units"))
+    fluorescence = tensor.copy()
+    fluorescence.attrs["units"] = "dF/F"
+    assert value(fluorescence, *CONTROLS) == value(tensor, *CONTROLS[:-1])
 
 
 def test_the_strata_of_nontargets_are_brought_to_the_shares_that_all_late_sessions_can_give(rng):

@@ -195,6 +195,10 @@ class Measures(Section):
         ge=2,
         description="contiguous parts of a session, each with a level and trend of its own, in separation_modulation",
     )
+    controls: list[Literal["units", "drift", "composition", "gain"]] = Field(
+        ["units", "drift", "composition", "gain"],
+        description="what separation_modulation is made insensitive to; `ladder.csv` shows them added one by one",
+    )
     n_draws: int = Field(20, ge=1, description="random draws of matched units and trials")
     n_permutations: int = Field(1000, ge=0, description="label permutations for the null and p")
     permute_within: Literal["time", "half", "block"] = Field(
