@@ -26,7 +26,7 @@ TINY = {
     },
 }
 FAST = {
-    "measures": {"n_draws": 2, "n_permutations": 5, "metrics": ["decoding_accuracy", "separation_dprime"]},
+    "measures": {"n_draws": 2, "n_permutations": 5, "metrics": ["decoding_accuracy", "separation_modulation"]},
     "verdict": {"min_subjects": 2, "min_sessions": 3},
 }
 
