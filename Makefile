@@ -1,5 +1,5 @@
 # make demo   a simulated study from recordings to report      make docs    the documentation as HTML
-# make test   the tests                                        make bench   the decoders' speed, next to others
+# make test   the tests; make test-slow  the slow calibrations   make bench   the decoders' speed, next to others
 # make lint   formatting, lint, types                          make profile wall time of the demo's jobs
 # make clean  remove what make demo and make docs wrote       make calibrate  false alarms and power (an hour)
 #
@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed
 EXTRAS := fast,test,lint,docs
 BENCH ?= .venv-bench
 
-.PHONY: help setup demo test lint docs bench profile calibrate clean
+.PHONY: help setup demo test test-slow lint docs bench profile calibrate clean
 .SUFFIXES:
 
 help:
@@ -49,6 +49,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	@echo "== running the tests"
 	@$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	@echo "== running the slow scientific calibrations"
+	@$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
