@@ -52,6 +52,7 @@ def test_a_finished_study_has_every_result(finished):
         "simulate",
         "index",
         "align",
+        "kernels",
         "measure",
         "dynamics",
         "collect",
