@@ -14,7 +14,7 @@ from piriform import __version__
 from piriform.errors import ConfigError, PiriformError
 
 #: Named here so that the help needs no heavy import; a test compares them with the modules.
-FORMATS = ("iurilli", "wang")
+FORMATS = ("iurilli", "raster", "wang")
 
 app = typer.Typer(
     add_completion=False,
@@ -80,6 +80,25 @@ def convert(
 
     files = write(format, src, dest, progress=print)
     print(f"wrote {len(files)} sessions to {dest}")
+
+
+@app.command()
+def check(
+    study: Annotated[Path, typer.Argument(help="folder of NWB files, one per session")],
+    config: Annotated[Path | None, typer.Option(help="YAML file that maps the lab's columns to ours")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Tell what a study holds and what is missing, and propose a config where there is none that fits.
+
+    Nothing is computed. Ends with 1 if no session could be used.
+    """
+    from piriform.check import check_lines, check_study
+    from piriform.provenance import json_text
+
+    found = check_study(study, config=config)
+    print(json_text(found) if as_json else check_lines(found), end="")
+    if not found["n_usable"]:
+        raise typer.Exit(1)
 
 
 @app.command()

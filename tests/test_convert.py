@@ -252,7 +252,7 @@ def test_wang_takes_the_date_from_either_place(make_npz, tmp_path):
 # Invariance and validity ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(CONVERTERS))
+@pytest.mark.parametrize("name", ["iurilli", "wang"])
 def test_converting_twice_gives_the_same_bytes(name, make_mat, make_npz, tmp_path):
     origin = {"iurilli": lambda: make_mat(two_units()), "wang": make_npz}[name]()
     (first,) = convert(name, origin, tmp_path / "a", progress=quiet)
@@ -270,7 +270,7 @@ def worst(path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", sorted(CONVERTERS))
+@pytest.mark.parametrize("name", ["iurilli", "wang"])
 def test_output_is_valid_nwb(name, make_mat, make_npz, tmp_path):
     origin = {"iurilli": lambda: make_mat(two_units()), "wang": make_npz}[name]()
 
@@ -299,7 +299,7 @@ def test_the_page_on_own_data_shows_a_valid_config_and_lists_every_format():
 
 def test_unknown_format_lists_the_known_ones(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"unknown format 'irilli' \(did you mean 'iurilli'\?\); choose from iurilli, wang"
+        ConfigError, match=r"unknown format 'irilli' \(did you mean 'iurilli'\?\); choose from iurilli, raster, wang"
     ):
         convert("irilli", tmp_path, tmp_path)
 

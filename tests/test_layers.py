@@ -45,7 +45,7 @@ GROUPS = (
         "transitions",
     ),
     ("figures", "report"),
-    ("reference", "run", "calibrate"),
+    ("reference", "run", "calibrate", "check"),
     ("cli",),
 )
 RANK = {name: (number, position) for number, group in enumerate(GROUPS) for position, name in enumerate(group)}

@@ -8,18 +8,20 @@ folder for the NWB files, ``progress`` is called with one line of text per sessi
 from collections.abc import Callable
 from pathlib import Path
 
-from piriform.convert import iurilli, wang
+from piriform.convert import iurilli, raster, wang
 from piriform.convert.source import Progress
 from piriform.errors import known
 
 #: What converts each format.
 CONVERTERS: dict[str, Callable[..., list[Path]]] = {
     "iurilli": iurilli.convert,
+    "raster": raster.convert,
     "wang": wang.convert,
 }
 #: What each format is, for the help text.
 DESCRIPTIONS: dict[str, str] = {
     "iurilli": iurilli.DESCRIPTION,
+    "raster": raster.DESCRIPTION,
     "wang": wang.DESCRIPTION,
 }
 
