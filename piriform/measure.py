@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from piriform import decode, geometry, margin
+from piriform import decode, geometry, margin, solvers
 from piriform.config import Classes, Measures, Response
 from piriform.controls import controlled_separation
 from piriform.errors import MeasureError
@@ -232,10 +232,10 @@ def _new_stimulus(draw: Draw) -> dict[str, np.ndarray]:
 
 def _later_trials(draw: Draw) -> dict[str, np.ndarray]:
     _two_classes(draw)
-    folds = half_folds(draw.part)
-    scores = decode.heldout_scores(draw.responses, draw.labels, folds, **draw.decoder)
-    late = np.where(folds == 1, scores.decision, np.nan)
-    return {"generalization_time": decode.balanced_accuracy(late, scores.labels)}
+    half = half_folds(draw.part)
+    models = solvers.fit(draw.responses, draw.labels, half == 0, **draw.decoder)
+    late = np.where(half == 1, models.decision_values(draw.responses), np.nan)
+    return {"generalization_time": decode.balanced_accuracy(late, draw.labels)}
 
 
 def _conditions(draw: Draw) -> dict[str, np.ndarray]:
