@@ -20,6 +20,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from piriform.decode import ratio
+
 #: In the order in which the ladder adds them.
 CONTROLS = ("units", "drift", "composition", "gain")
 LADDER = tuple(CONTROLS[:rung] for rung in range(len(CONTROLS) + 1))
@@ -90,10 +92,10 @@ def _separation(
         rate = _balanced_mean(responses, strata, mix)
         weight = np.divide(rate, rate + HALF_WEIGHT, out=np.zeros_like(rate), where=rate > 0)
         relative = np.divide(squares, rate**2, out=np.zeros_like(rate), where=rate > 0)
-        return _ratio((weight * relative).sum(axis=1), weight.sum(axis=1)) + 0.0 * squares.sum(axis=1)
+        return ratio((weight * relative).sum(axis=1), weight.sum(axis=1)) + 0.0 * squares.sum(axis=1)
     known = noise > 1e-12
     total = np.divide(squares, noise, out=np.zeros_like(squares), where=known).sum(axis=1) + 0.0 * squares.sum(axis=1)
-    return _ratio(total, known.sum(axis=1)) if "units" in controls else np.where(known.any(axis=1), total, np.nan)
+    return ratio(total, known.sum(axis=1)) if "units" in controls else np.where(known.any(axis=1), total, np.nan)
 
 
 def _squared_differences(
@@ -155,7 +157,3 @@ def _balanced_mean(responses: np.ndarray, strata: np.ndarray, mix: np.ndarray) -
     member = (strata[:, None] == np.arange(len(mix) + 1)[:, None]).astype(float)
     means = member @ responses / np.maximum(member.sum(axis=2), 1)[..., None]
     return 0.5 * means[:, 0] + 0.5 * np.einsum("o,lou->lu", mix, means[:, 1:])
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)

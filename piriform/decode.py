@@ -47,9 +47,8 @@ def heldout_scores(
     solver, C, shrinkage : see :func:`piriform.solvers.fit`
     """
     held = solvers.heldout(responses, labels, folds, solver=solver, C=C, shrinkage=shrinkage)
-    norms = np.take_along_axis(
-        held.norms, folds.astype(np.intp), axis=1
-    )  # fold -1 takes the last one: its decision is NaN
+    # fold -1 takes the last norm: its decision is NaN
+    norms = np.take_along_axis(held.norms, folds.astype(np.intp), axis=1)
     if not norms.all():
         norms[norms == 0] = np.inf  # a decoder without weights knows no distance
     return Scores(held.decision, held.decision / norms, labels, folds)
@@ -78,7 +77,7 @@ def balanced_accuracy(decision: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for code in (1, -1):
         member = known & (labels == code)
         points = 2 * _count(member & (decision * code > 0)) + _count(member & (decision == 0))
-        shares.append(_ratio(points, 2 * _count(member)))
+        shares.append(ratio(points, 2 * _count(member)))
     return np.mean(shares, axis=0)
 
 
@@ -105,7 +104,7 @@ def auc(decision: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarr
         negative, n_negative = _gathered(decision, inside & ~is_positive)
         wins += _wins(positive, negative)
         pairs += n_positive * n_negative
-    return _ratio(wins, pairs)
+    return ratio(wins, pairs)
 
 
 def multiclass_accuracy(
@@ -133,7 +132,7 @@ def multiclass_accuracy(
     part = folds != OUT
     right = np.argmax(np.where(part[..., None], scores, 0.0), axis=2) == codes
     members = [(codes == code) & part for code in range(n_classes)]
-    return np.mean([_ratio(_count(right & member), _count(member)) for member in members], axis=0)
+    return np.mean([ratio(_count(right & member), _count(member)) for member in members], axis=0)
 
 
 def _count(member: np.ndarray) -> np.ndarray:
@@ -141,7 +140,8 @@ def _count(member: np.ndarray) -> np.ndarray:
     return np.bitwise_count(np.packbits(member, axis=1)).sum(axis=1, dtype=np.int64)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return part / whole, NaN where the whole is not above 0."""
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 

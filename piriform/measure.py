@@ -6,6 +6,7 @@ its null from the same label permutations.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,13 @@ def session_metrics(
     rows = []
     for stimuli, count in n_trials.items():
         task = task_of(tensor, response=response, classes=classes, fixed=stimuli == "fixed")
+        names = (attrs["subject"], attrs["session"], stimuli)
+        orders = cache(partial(_orders, task, measures, seed, names))
+        undrawn = cache(partial(_undrawn, task, measures, orders, (shares or {}).get(stimuli, {})))
         for matching in matchings:
             units, trials = (n_units, count) if matching == "matched" else (task.responses.shape[1], 0)
             n_draws = 1 if _takes_all(task, units, trials) else measures.n_draws
-            names = (attrs["subject"], attrs["session"], stimuli)
-            mix = (shares or {}).get(stimuli, {})
-            stacks = _stacks(task, measures, units, trials, n_draws, seed, names, mix)
+            stacks = _stacks(task, measures, units, trials, n_draws, seed, names, orders, undrawn)
             labels = {**who, "stimuli": stimuli, "matching": matching, "n_units": units, "n_draws": n_draws}
             rows += [labels | {"metric": name} | result for name, result in stacks.items()]
     return rows
@@ -77,28 +79,30 @@ def _stacks(
     n_draws: int,
     seed: int,
     names: tuple[str, ...],
-    shares: Mapping[str, float],
+    orders: Callable[[], np.ndarray],
+    undrawn: Callable[[], dict[str, np.ndarray]],
 ) -> dict[str, dict[str, Any]]:
-    """Every wanted metric of one task: value, spread over draws, null, status."""
+    """Every wanted metric of one task: value, spread over draws, null, status.
+
+    ``orders`` and ``undrawn`` give what does not depend on the draws: the permutations, and the metrics without draws.
+    """
     smallest = task.smallest_class()
     if smallest < max(n_trials, measures.n_folds):
         needed = f"{max(n_trials, measures.n_folds)} trials of each class needed, the rarest has {smallest}"
         return {name: _row(np.empty((0, 1)), name, 0, needed) for name in measures.metrics}
     try:
-        blocks = permutation_blocks(task, measures)
+        order = orders()
     except MeasureError as error:
         return {name: _row(np.empty((0, 1)), name, 0, str(error)) for name in measures.metrics}
-    order = permutations(blocks, measures.n_permutations, rng=rng_for(seed, "permutations", *names))
     draws = (
         draw_of(task, order, measures, n_units, n_trials, rng_for(seed, "draw", *names, number))
         for number in range(n_draws)
     )
     values, reasons, taken = _drawn_values(draws, measures)
     whole: dict[str, dict[str, Any]] = {}
-    if MODULATION in measures.metrics and task.binary:
-        values[MODULATION] = [_modulation(task, order, measures, shares)]
-        reasons[MODULATION] = NO_PAIRS
-        whole[MODULATION] = {"n_units": task.responses.shape[1], "n_draws": 1, "n_trials": len(task.codes)}
+    for name, value in undrawn().items():
+        values[name], reasons[name] = [value], NO_PAIRS
+        whole[name] = {"n_units": task.responses.shape[1], "n_draws": 1, "n_trials": len(task.codes)}
     default = "not measured" if task.binary else "needs the classes target and nontarget"
     stacks = {name: np.array(values.get(name, np.empty((0, 1)))) for name in sorted({*measures.metrics, *values})}
     rows = {
@@ -161,11 +165,24 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
     return row | {"n_trials": n_trials, "n_permutations": len(null), "status": "ok"}
 
 
-def _modulation(task: Task, order: np.ndarray, measures: Measures, shares: Mapping[str, float]) -> np.ndarray:
-    """All units and trials: the estimate depends on neither number."""
+def _orders(task: Task, measures: Measures, seed: int, names: tuple[str, ...]) -> np.ndarray:
+    """The permutations of the labels, the same for all draws and matchings."""
+    blocks = permutation_blocks(task, measures)
+    return permutations(blocks, measures.n_permutations, rng=rng_for(seed, "permutations", *names))
+
+
+def _undrawn(
+    task: Task, measures: Measures, orders: Callable[[], np.ndarray], shares: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """The metric that takes all units and trials, as its expectation depends on neither number."""
+    if MODULATION not in measures.metrics or not task.binary:
+        return {}
     strata, mix = stratum_codes(task, shares)
     controls = [name for name in measures.controls if task.is_rate or name != "gain"]
-    return controlled_separation(task.responses, strata[order], mix=mix, controls=controls, n_blocks=measures.n_blocks)
+    value = controlled_separation(
+        task.responses, strata[orders()], mix=mix, controls=controls, n_blocks=measures.n_blocks
+    )
+    return {MODULATION: value}
 
 
 def _two_classes(draw: Draw) -> None:

@@ -1,6 +1,7 @@
 """Fixtures that several test files share: the real recordings, and small NWB files of any content."""
 
 import os
+import sys
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,22 @@ def real_data():
     if not folder.is_dir():
         pytest.skip(f"no real recordings in {folder}; set PIRIFORM_REAL_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def piriform(monkeypatch, capsys):
+    """Run the command line in this process; return its exit code, and what it said and complained."""
+
+    from piriform import cli
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["piriform", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return run
 
 
 @pytest.fixture

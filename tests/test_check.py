@@ -1,5 +1,4 @@
 import json
-import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -7,7 +6,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from piriform import cli
 from piriform.check import check_lines, check_study
 from piriform.config import parse_config
 from piriform.errors import ConfigError, StudyError
@@ -60,20 +58,6 @@ def other_names():
             "temperature": 21.5,
         }
     )
-
-
-@pytest.fixture
-def piriform(monkeypatch, capsys):
-    """Run the command line in this process; return its exit code, and what it said and complained."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["piriform", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 def parts(found):

@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -9,20 +8,6 @@ from piriform import __version__, cli
 from piriform.convert import CONVERTERS
 from piriform.simulate import SCENARIOS
 from piriform.tables import empty_table, save_table
-
-
-@pytest.fixture
-def piriform(monkeypatch, capsys):
-    """Run the command line in this process; return its exit code, and what it said and complained."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["piriform", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 def test_the_version(piriform):

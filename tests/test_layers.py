@@ -13,8 +13,8 @@ GROUPS = (
     (
         "solvers",
         "null",
-        "controls",
         "decode",
+        "controls",
         "geometry",
         "margin",
         "generalize",

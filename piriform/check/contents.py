@@ -1,7 +1,7 @@
 """What does one file hold, before its activity is read: interval tables, units, and when it was recorded?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import pandas as pd
 
 from piriform import config
 from piriform.errors import StudyError
+from piriform.nwb.activity import holds_dff, one_series, roi_series
 from piriform.nwb.columns import column_values, no_column
 from piriform.nwb.files import nwb_file
+from piriform.nwb.trials import interval_tables
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Recorded:
     known_from : what says so: "obs_intervals", "last spike", "frames", or ""
     frame : time from one frame to the next, s; NaN for spikes
     columns : columns of the table of units or ROIs
+    dff : whether it is a series of dF/F
     """
 
     kind: str
@@ -35,6 +38,7 @@ class Recorded:
     known_from: str = ""
     frame: float = np.nan
     columns: tuple[str, ...] = ()
+    dff: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,11 @@ def read_contents(path: str | Path) -> Contents:
     """
     tables, unread = {}, {}
     with nwb_file(path) as file:
-        for name, table in _interval_tables(file).items():
+        for name, table in interval_tables(file).items():
+            if name == "invalid_times":
+                continue
             tables[name], unread[name] = _columns(table, f"{path}: table {name!r}")
-        series = [thing for thing in file.objects.values() if type(thing).__name__ == "RoiResponseSeries"]
-        recorded = {f"{one.parent.name}/{one.name}": _imaged(one) for one in series}
+        recorded = {name: _imaged(one) for name, one in roi_series(file).items()}
         if file.units is not None and "spike_times" in file.units.colnames:
             recorded["units"] = _spiking(file.units)
     return Contents(tables, unread, recorded)
@@ -80,14 +85,7 @@ def chosen(contents: Contents, response: config.Response, where: str) -> Recorde
     if response.kind != "roi" and "units" in contents.recorded:
         one = contents.recorded["units"]
     elif response.kind != "units" and series:
-        name = response.roi_series
-        fits = [key for key in series if name in (None, key, key.rpartition("/")[2])]
-        if name is None and len(fits) > 1:
-            fits = [key for key in fits if key.startswith("DfOverF")]
-        if len(fits) != 1:
-            wanted = f"{len(fits)} RoiResponseSeries fit response.roi_series {name!r}"
-            raise StudyError(f"{where}: {wanted}; name one of {', '.join(sorted(series))}")
-        one = series[fits[0]]
+        one = series[one_series({name: one.dff for name, one in series.items()}, response.roi_series, where)]
     else:
         raise StudyError(
             f"{where}: no units with spike_times or RoiResponseSeries that response.kind {response.kind!r} takes"
@@ -100,12 +98,6 @@ def chosen(contents: Contents, response: config.Response, where: str) -> Recorde
             f"set response.bin to at least {one.frame:g}"
         )
     return one
-
-
-def _interval_tables(file: Any) -> dict[str, Any]:
-    tables = {"trials": file.trials, "epochs": file.epochs}
-    tables |= {str(name): table for name, table in (file.intervals or {}).items()}
-    return {name: table for name, table in tables.items() if table is not None and name != "invalid_times"}
 
 
 def _columns(table: Any, where: str) -> tuple[pd.DataFrame, list[str]]:
@@ -142,13 +134,13 @@ def _spiking(units: Any) -> Recorded:
 
 
 def _imaged(series: Any) -> Recorded:
-    n_times, n_units = len(series.data), len(series.rois.data)
-    columns = tuple(series.rois.table.colnames)
+    n_times = len(series.data)
+    one = Recorded("roi", len(series.rois.data), columns=tuple(series.rois.table.colnames), dff=holds_dff(series))
     if series.timestamps is None:
         frame, start = 1 / float(series.rate), float(series.starting_time or 0.0)
-        return Recorded("roi", n_units, start, start + n_times * frame, "frames", frame, columns)
+        return replace(one, start=start, stop=start + n_times * frame, known_from="frames", frame=frame)
     times = np.asarray(series.timestamps[:], dtype=float)
     if len(times) < 2:
-        return Recorded("roi", n_units, columns=columns)
+        return one
     frame = float(np.median(np.diff(times)))
-    return Recorded("roi", n_units, float(times[0]), float(times[-1]) + frame, "frames", frame, columns)
+    return replace(one, start=float(times[0]), stop=float(times[-1]) + frame, known_from="frames", frame=frame)

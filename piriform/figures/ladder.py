@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from piriform.figures import prepare, style
+from piriform.figures.metrics import draw_course
 
 NOTHING = "No ladder of controls: the study has no session with target and nontarget trials enough."
 ADDED = {
@@ -36,13 +37,7 @@ def relative(table: pd.DataFrame) -> pd.DataFrame:
 
 def draw_rung(table: pd.DataFrame, band: pd.DataFrame, ax: Axes) -> None:
     """Draw one rung: a line per subject and the group's mean with its band; ``table`` from :func:`relative`."""
-    colours, markers = style.colours(table["subject"]), style.markers(table["subject"])
-    for subject, rows in prepare.groups(table, "subject"):
-        ax.plot(rows["day"], rows["value"], color=colours[subject], marker=markers[subject], ms=1.8, lw=0.8, alpha=0.75)
-    if len(band):
-        ax.fill_between(band["day"], band["low"], band["high"], color=style.INK, alpha=0.15, lw=0, zorder=3)
-        ax.plot(band["day"], band["mean"], color=style.INK, lw=1.6, zorder=4)
-    style.shade_overtraining(ax, prepare.overtraining_spans(table).values())
+    draw_course(table, band, ax)
     style.mark_null(ax, 0.0)
     style.whole_days(ax)
 

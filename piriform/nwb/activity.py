@@ -61,12 +61,13 @@ def read_activity(path: str | Path, response: config.Response, *, session_end: f
         If the file has no activity of the wanted kind, or its times are not in seconds.
     """
     with nwb_file(path) as file:
-        series = _roi_series(file)
+        series = roi_series(file)
         has_units = file.units is not None and "spike_times" in file.units.colnames
         if response.kind != "roi" and has_units:
             return _spiking(file.units, response, path, session_end)
         if response.kind != "units" and series:
-            return _traces(_one_series(series, response.roi_series, path), response, path, session_end)
+            name = one_series({key: holds_dff(one) for key, one in series.items()}, response.roi_series, path)
+            return _traces(series[name], response, path, session_end)
     wanted = {"units": "units with spike_times", "roi": "RoiResponseSeries"}.get(
         response.kind, "units with spike_times and no RoiResponseSeries"
     )
@@ -134,7 +135,7 @@ def _timestamps(series: Any, n_times: int, where: str) -> np.ndarray:
     return times
 
 
-def _roi_series(file: Any) -> dict[str, Any]:
+def roi_series(file: Any) -> dict[str, Any]:
     """Every RoiResponseSeries by its container and name."""
     from pynwb.ophys import RoiResponseSeries
 
@@ -142,15 +143,30 @@ def _roi_series(file: Any) -> dict[str, Any]:
     return {f"{series.parent.name}/{series.name}": series for series in found}
 
 
-def _one_series(series: Mapping[str, Any], name: str | None, path: str | Path) -> Any:
-    """The series of that name; without a name the only one, or the only one of dF/F."""
-    fits = [key for key in series if name in (None, key, key.rpartition("/")[2])]
+def one_series(is_dff: Mapping[str, bool], name: str | None, path: str | Path) -> str:
+    """Return the key of the series of ROIs of that name; without a name the only one, or the only one of dF/F.
+
+    Parameters
+    ----------
+    is_dff : container/name of each series, and whether it holds dF/F
+
+    Raises
+    ------
+    StudyError
+        If none fits, or several.
+    """
+    fits = [key for key in is_dff if name in (None, key, key.rpartition("/")[2])]
     if name is None and len(fits) > 1:
-        fits = [key for key in fits if series[key].parent.neurodata_type == "DfOverF"]
+        fits = [key for key in fits if is_dff[key]]
     if len(fits) != 1:
         wanted = f"{len(fits)} RoiResponseSeries fit response.roi_series {name!r}"
-        raise StudyError(f"{path}: {wanted}; name one of {', '.join(sorted(series))}")
-    return series[fits[0]]
+        raise StudyError(f"{path}: {wanted}; name one of {', '.join(sorted(is_dff))}")
+    return fits[0]
+
+
+def holds_dff(series: Any) -> bool:
+    """Return whether a series of ROIs holds dF/F."""
+    return series.parent.neurodata_type == "DfOverF"
 
 
 def _labels(table: Any, rows: np.ndarray, column: str | None, where: str) -> tuple[list[str], list[str]]:

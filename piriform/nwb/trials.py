@@ -44,11 +44,16 @@ def read_trials(path: str | Path, trials: config.Trials, *, phase: str | None = 
 
 
 def _interval_table(file: Any, name: str, path: str) -> Any:
-    tables = {"trials": file.trials, "epochs": file.epochs, "invalid_times": file.invalid_times}
-    tables |= {str(key): table for key, table in (file.intervals or {}).items()}
-    tables = {key: table for key, table in tables.items() if table is not None}
+    tables = interval_tables(file)
     if name not in tables:
         there = f"it has {', '.join(sorted(tables))}" if tables else "it has none"
         hint = did_you_mean(name, list(tables))
         raise StudyError(f"{path}: no interval table {name!r}{hint}; {there}; set trials.table")
     return tables[name]
+
+
+def interval_tables(file: Any) -> dict[str, Any]:
+    """Return the interval tables of an open file by name."""
+    tables = {"trials": file.trials, "epochs": file.epochs, "invalid_times": file.invalid_times}
+    tables |= {str(key): table for key, table in (file.intervals or {}).items()}
+    return {key: table for key, table in tables.items() if table is not None}

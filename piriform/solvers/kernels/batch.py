@@ -92,8 +92,34 @@ def empty_batch(trials: Trials, n_lanes: int) -> Batch:
 
 
 @inlined
-def open_batch(batch: Batch, n: int) -> None:
-    """Forget the last batch; lanes from n on stay empty."""
+def open_batch(
+    trials: Trials,
+    training: Training,
+    batch: Batch,
+    labels8: Array,
+    folds8: Array,
+    folds: Array,
+    first: int,
+    n: int,
+    fold: int,
+    curvature: float,
+    settings: Settings,
+) -> None:
+    """Put the labellings first .. first + n - 1, without ``fold``, into the lanes; lanes from n on stay empty.
+
+    The matrix of each lane is the loss's second derivative where every training trial has ``curvature``, in units of its cost.
+    """
+    row = first // len(batch.matrices)
+    _forget(batch, n)
+    _enter_labels(trials, batch, labels8[row], folds8[min(row, len(folds8) - 1)], fold, settings)
+    for p in range(n):
+        _enter(trials, training, batch, p, folds[min(first + p, len(folds) - 1)], fold, settings)
+        _set_sizes(trials, training, batch, p)
+        _assemble(trials, training, batch, p, curvature, batch.matrices[p], settings)
+
+
+@inlined
+def _forget(batch: Batch, n: int) -> None:
     n_entries = len(batch.theta8)
     clear(batch.theta8, 0, n_entries)
     clear(batch.center8, 0, n_entries)
@@ -105,7 +131,7 @@ def open_batch(batch: Batch, n: int) -> None:
 
 
 @inlined
-def enter(
+def _enter(
     trials: Trials, training: Training, batch: Batch, p: int, folds: Array, fold: int, settings: Settings
 ) -> None:
     """Choose the training set of lane p: the trials of folds other than ``fold``."""
@@ -118,7 +144,7 @@ def enter(
 
 
 @inlined
-def enter_labels(trials: Trials, batch: Batch, labels8: Array, folds8: Array, fold: int, settings: Settings) -> None:
+def _enter_labels(trials: Trials, batch: Batch, labels8: Array, folds8: Array, fold: int, settings: Settings) -> None:
     """Set labels and costs of the training trials of all lanes; 0 for other trials."""
     zero, one, this, n_plus, n_minus = spread(0.0), spread(1.0), spread(float(fold)), spread(0.0), spread(0.0)
     for o in range(0, LANES * trials.n_trials, LANES):
@@ -140,7 +166,7 @@ def enter_labels(trials: Trials, batch: Batch, labels8: Array, folds8: Array, fo
 
 
 @inlined
-def set_sizes(trials: Trials, training: Training, batch: Batch, p: int) -> None:
+def _set_sizes(trials: Trials, training: Training, batch: Batch, p: int) -> None:
     """Set the size that each entry of the gradient of lane p is measured by."""
     for j in range(trials.n_units + 1):
         size = max(batch.plus[p], batch.minus[p]) * np.sqrt(training.moments[j * trials.width + j])
@@ -148,7 +174,7 @@ def set_sizes(trials: Trials, training: Training, batch: Batch, p: int) -> None:
 
 
 @inlined
-def assemble(
+def _assemble(
     trials: Trials, training: Training, batch: Batch, p: int, factor: float, matrix: Array, settings: Settings
 ) -> None:
     """matrix = the penalty's second derivative + ``factor`` times the training trials' costs and moments."""

@@ -11,12 +11,8 @@ from piriform.solvers.kernels.batch import (
     Batch,
     Results,
     Settings,
-    assemble,
     close_batch,
-    enter,
-    enter_labels,
     open_batch,
-    set_sizes,
 )
 from piriform.solvers.kernels.compile import Array, entry, inlined
 from piriform.solvers.kernels.dense import clear, factorize
@@ -70,13 +66,7 @@ def run(
     for fold in range(n_folds):
         for first in range(0, n_labellings, n_lanes):
             n = min(n_lanes, n_labellings - first)
-            open_batch(batch, n)
-            folds_of = folds8[min(first // n_lanes, len(folds8) - 1)]
-            enter_labels(trials, batch, labels8[first // n_lanes], folds_of, fold, settings)
-            for p in range(n):
-                enter(trials, training, batch, p, folds[min(first + p, len(folds) - 1)], fold, settings)
-                set_sizes(trials, training, batch, p)
-                assemble(trials, training, batch, p, 0.25, batch.matrices[p], settings)
+            open_batch(trials, training, batch, labels8, folds8, folds, first, n, fold, 0.25, settings)
             _start(trials, batch, work)
             _minimum(trials, training, batch, work, n, settings)
             close_batch(trials, batch, results, folds, first, n, fold)

@@ -15,18 +15,14 @@ from piriform.solvers.kernels.batch import (
     Batch,
     Results,
     Settings,
-    assemble,
     close_batch,
     cut,
     downhill8,
-    enter,
-    enter_labels,
     into_lane,
     lane_of,
     open_batch,
     penalty_along,
     penalty_matrix,
-    set_sizes,
 )
 from piriform.solvers.kernels.compile import Array, entry, inlined
 from piriform.solvers.kernels.dense import add_outer, clear, factorize, scores8, solve
@@ -91,14 +87,8 @@ def run(
     for fold in range(n_folds):
         for first in range(0, n_labellings, n_lanes):
             n = min(n_lanes, n_labellings - first)
-            open_batch(batch, n)
-            enter_labels(
-                trials, batch, labels8[first // n_lanes], folds8[min(first // n_lanes, len(folds8) - 1)], fold, settings
-            )
+            open_batch(trials, training, batch, labels8, folds8, folds, first, n, fold, 0.25, settings)
             for p in range(n):
-                enter(trials, training, batch, p, folds[min(first + p, len(folds) - 1)], fold, settings)
-                set_sizes(trials, training, batch, p)
-                assemble(trials, training, batch, p, 0.25, batch.matrices[p], settings)
                 factorize(batch.matrices[p], batch.inverses[p], trials.width)
             _minimum(trials, training, batch, work, n, settings)
             close_batch(trials, batch, results, folds, first, n, fold)
