@@ -16,6 +16,10 @@ class StudyError(PiriformError):
     """A file of the study, or something inside it, cannot be used."""
 
 
+class RemoteError(PiriformError):
+    """A server does not answer, or a file changed on it: the run stops, since later it may go on as it should."""
+
+
 class TrialsError(PiriformError):
     """A trial tensor breaks its contract."""
 

@@ -12,12 +12,12 @@ import pandas as pd
 
 from piriform import config
 from piriform.errors import StudyError
-from piriform.filters import selected
+from piriform.filters import MISSING, numbers, selected
+from piriform.nwb.columns import text_of
 from piriform.trials import TRIAL_COORDS
 
-YES = ("true", "yes", "y", "correct", "1")
-NO = ("false", "no", "n", "incorrect", "error", "wrong", "0")
-MISSING = ("", "nan", "none", "na", "n/a")
+YES = ("true", "yes", "y", "correct", "1", "1.0")
+NO = ("false", "no", "n", "incorrect", "error", "wrong", "0", "0.0")
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,7 @@ def labels(values: Iterable[Any]) -> list[str]:
     >>> labels(["A", 3.0, 0.5, None])
     ['A', '3', '0.5', '']
     """
-    return [
-        "" if pd.isna(value) else f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
-        for value in values
-    ]
+    return [text_of(value) for value in values]
 
 
 def _in_our_terms(raw: pd.DataFrame, trials: config.Trials, classes: config.Classes, where: str) -> pd.DataFrame:
@@ -153,18 +150,18 @@ def _check_clock(kept: pd.DataFrame, trials: config.Trials, where: str) -> None:
 
 def _times(raw: pd.DataFrame, name: str, where: str) -> np.ndarray:
     try:
-        times = pd.to_numeric(raw[name]).to_numpy(dtype=float)
+        times = numbers(raw[name]).to_numpy(dtype=float)
     except (ValueError, TypeError) as error:
-        raise StudyError(f"{where}: column {name!r} must hold times in s ({error})") from None
+        raise StudyError(f"{where}: column {name!r} must hold one time in s per trial ({error})") from None
     return np.where(np.isfinite(times), times, np.nan)
 
 
 def _numbers(values: pd.Series) -> np.ndarray:
     """Numbers as they are; other labels are numbered from 1 in order of appearance."""
-    numbers = pd.to_numeric(values, errors="coerce")
-    if numbers.notna().sum() == values.notna().sum():
-        return numbers.to_numpy(dtype=float)
-    codes = pd.factorize(values)[0].astype(float)
+    try:
+        return numbers(values).to_numpy(dtype=float)
+    except (ValueError, TypeError):
+        codes = pd.factorize(values.mask(values.eq("")))[0].astype(float)
     return np.where(codes < 0, np.nan, codes + 1)
 
 

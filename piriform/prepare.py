@@ -5,7 +5,7 @@ time is aligned and checked. A session that cannot be used keeps its row and its
 others go on. Nothing is written here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,12 +14,11 @@ import pandas as pd
 import xarray as xr
 
 from piriform import config
-from piriform.align import align_spikes, align_traces, bin_centres
+from piriform.align import AT_ONCE, align_spikes, align_traces, bin_centres
 from piriform.behavior import behavior_table
-from piriform.errors import ConfigError, PiriformError, StudyError
+from piriform.errors import ConfigError, PiriformError, RemoteError, StudyError
 from piriform.mapping import map_trials
-from piriform.nwb import Activity, read_activity, read_trials
-from piriform.provenance import sha256
+from piriform.nwb import Activity, check_unchanged, read_activity, read_trials, sha256_of
 from piriform.study import phase_of, reason_of, reasons_text
 from piriform.trials import TRIAL_COORDS, make_trials
 
@@ -124,12 +123,13 @@ def session_tensor(
         return row, None
     row |= {"n_trials_excluded": _total(session.excluded), "trials_excluded": reasons_text(session.excluded)}
     try:
-        row["sha256"] = sha256(path)
+        check_unchanged(path, row.get("version", ""))
+        row["sha256"] = sha256_of(path)
         end = float(session.trials["stop_time"].max()) if len(session.trials) else np.inf
         activity = read_activity(path, response, session_end=end)
         rates = _aligned(activity, session.trials["event_time"].to_numpy(), response, path)
         return tensor_of(replace(session, row=row), rates, activity, **parts)
-    except ConfigError:
+    except (ConfigError, RemoteError):
         raise
     except PiriformError as error:
         return row | {"included": False, "reason": reason_of(error, path)}, None
@@ -165,9 +165,10 @@ def _read_session(
     if row["reason"]:
         return Session(row)
     try:
+        check_unchanged(row["file"], row.get("version", ""))
         raw = read_trials(row["file"], trials, phase=phases.column)
         return session_of(row, raw, trials=trials, classes=classes, phases=phases)
-    except ConfigError:
+    except (ConfigError, RemoteError):
         raise
     except PiriformError as error:
         return Session(row | {"included": False, "reason": reason_of(error, row["file"])})
@@ -194,30 +195,36 @@ class _Chosen:
 def _aligned(activity: Activity, event_times: np.ndarray, response: config.Response, path: str) -> np.ndarray:
     """(n_trials, n_units, n_bins) rates or traces."""
     cut: dict[str, Any] = {"window": response.window, "bin_width": response.bin}
-    if activity.data is None or activity.timestamps is None:
+    if activity.kind == "units":
         return align_spikes(activity.spike_times, event_times, obs_intervals=activity.obs_intervals, **cut)
-    frame = float(np.median(np.diff(activity.timestamps))) if len(activity.timestamps) > 1 else np.inf
-    if frame > response.bin * (1 + 1e-6):
-        raise StudyError(
-            f"{path}: frames are {frame:g} s apart, further than bins of {response.bin:g} s; "
-            f"set response.bin to at least {frame:g}"
-        )
-    return align_traces(activity.data, activity.timestamps, event_times, **cut)
+    for part in activity.traces:
+        frame = float(np.median(np.diff(part.timestamps))) if len(part.timestamps) > 1 else np.inf
+        if frame > response.bin * (1 + 1e-6):
+            raise StudyError(
+                f"{path}: frames are {frame:g} s apart, further than bins of {response.bin:g} s; "
+                f"set response.bin to at least {frame:g}"
+            )
+    parts = [align_traces(part.data, part.timestamps, event_times, **cut) for part in activity.traces]
+    if len(parts) == 1:
+        return parts[0]
+    n_bins = len(bin_centres(response.window, response.bin))
+    return np.concatenate([np.empty((len(event_times), 0, n_bins), dtype=np.float32), *parts], axis=1)
 
 
 def _inclusion(
     rates: np.ndarray, activity: Activity, session: Session, *, response: config.Response, min_rate: float
 ) -> _Chosen:
-    analysed = rates[:, :, _analysed_bins(response)]
-    seen = np.isfinite(analysed).all(axis=2)
+    bins = _analysed_bins(response)
+    seen = np.concatenate([np.isfinite(part[:, :, bins]).all(axis=2) for part in _by_units(rates)], axis=1)
     silent = ~seen.any(axis=1) & (seen.shape[1] > 0)
     missed = (~seen[~silent]).mean(axis=0) if (~silent).any() else np.zeros(seen.shape[1])
     observed = missed <= MAX_UNOBSERVED
     partly = ~silent & ~seen[:, observed].all(axis=1)
     trials = ~silent & ~partly
     reasons = np.where(observed, "", f"not observed in more than {MAX_UNOBSERVED:.0%} of the trials").astype(object)
-    for reason, units in _weak(rates[trials], analysed[trials], observed, activity.kind, min_rate).items():
-        reasons[units & (reasons == "")] = reason
+    weak = [_weak(part[trials], bins, activity.kind, min_rate) for part in _by_units(rates)]
+    for reason in weak[0]:
+        reasons[np.concatenate([units[reason] for units in weak]) & (reasons == "")] = reason
     numbers = session.trials.index.to_numpy()
     outside = {"activity was not recorded": numbers[silent], "a unit was not observed": numbers[partly]}
     ids = np.array(activity.unit_id, dtype=object)
@@ -233,20 +240,25 @@ def _inclusion(
     )
 
 
-def _weak(
-    rates: np.ndarray, analysed: np.ndarray, observed: np.ndarray, kind: str, min_rate: float
-) -> dict[str, np.ndarray]:
-    """Observed units that say nothing, by reason."""
+def _by_units(rates: np.ndarray) -> Iterator[np.ndarray]:
+    """Parts of the rates, a few units each, so that little is copied at once; at least one part."""
+    for first in range(0, max(rates.shape[1], 1), AT_ONCE):
+        yield rates[:, first : first + AT_ONCE]
+
+
+def _weak(rates: np.ndarray, bins: np.ndarray, kind: str, min_rate: float) -> dict[str, np.ndarray]:
+    """(n_units,) which units say nothing, by reason; bins: those that are analysed."""
     if not len(rates):
         return {}
+    analysed = rates[:, :, bins]
     if kind == "roi":
-        flat = np.ptp(analysed, axis=(0, 2)) == 0
-        return {"no change in the analysed windows": observed & flat}
+        return {"no change in the analysed windows": np.ptp(analysed, axis=(0, 2)) == 0}
+    known = np.isfinite(rates)
     with np.errstate(invalid="ignore"):
-        mean = np.where(np.isfinite(rates), rates, 0.0).sum(axis=(0, 2)) / np.isfinite(rates).sum(axis=(0, 2))
+        mean = np.where(known, rates, 0.0).sum(axis=(0, 2), dtype=float) / known.sum(axis=(0, 2))
     return {
-        "no spike in the analysed windows": observed & (analysed.sum(axis=(0, 2)) == 0),
-        f"mean rate below {min_rate:g} spikes/s": observed & (mean < min_rate),
+        "no spike in the analysed windows": analysed.sum(axis=(0, 2)) == 0,
+        f"mean rate below {min_rate:g} spikes/s": mean < min_rate,
     }
 
 
@@ -296,9 +308,10 @@ def _tensor(
     response: config.Response,
 ) -> xr.DataArray:
     units = np.flatnonzero(chosen.units)
+    everything = chosen.trials.all() and chosen.units.all()
     attrs = {name: row[name] for name in ("subject", "session", "day", "phase")}
     return make_trials(
-        rates[chosen.trials][:, units],
+        rates if everything else rates[np.ix_(chosen.trials, units)],
         time=bin_centres(response.window, response.bin),
         trials=chosen.table[list(TRIAL_COORDS)],
         unit_id=[activity.unit_id[unit] for unit in units],

@@ -17,7 +17,8 @@ from typing import IO, Any
 from piriform.config import Config, load_config, parse_config
 from piriform.errors import PiriformError, StudyError
 from piriform.provenance import PACKAGE, atomic_path
-from piriform.study import find_files
+from piriform.remote import is_remote, name_of
+from piriform.study import local_files
 
 _CLAIMS: list[IO[str]] = []  # open files keep their locks until the process ends
 
@@ -43,7 +44,7 @@ def study_config(study: str | Path, *, config: str | Path | None = None, out: st
 
     Parameters
     ----------
-    study : folder of NWB files, or one file; replaces `data`
+    study : folder of NWB files, one file, or the address of either; replaces `data`
     config : YAML file; without one the columns and classes of the demo study are assumed and the
         study is named after its folder
     out : folder for results; replaces `results`
@@ -59,12 +60,13 @@ def study_config(study: str | Path, *, config: str | Path | None = None, out: st
     chosen["data"] = [str(study)] if Path(study).is_file() else str(study)
     if config is None:
         chosen.pop("simulate", None)
-        chosen["study"] = re.sub(r"[^A-Za-z0-9._-]", "-", Path(study).resolve().stem).lstrip("._-") or "study"
+        name = name_of(str(study)) if is_remote(study) else Path(study).resolve().stem.removesuffix(".nwb")
+        chosen["study"] = re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-") or "study"
     if out is not None:
         chosen["results"] = str(out)
     checked = parse_config(chosen, where=str(config or "config"))
     if not (checked.simulate or checked.convert):
-        find_files(checked.data)
+        local_files(checked.data)
     return checked
 
 

@@ -4,6 +4,7 @@ Sessions are ordered by date within a subject. Nothing disappears silently: what
 with the reason.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,39 +13,83 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from piriform import config
+from piriform import config, remote
 from piriform.errors import ConfigError, StudyError, did_you_mean
 from piriform.mapping import labels
 from piriform.nwb import Header, read_header
+from piriform.nwb.zarr import MARKS
 from piriform.tables import POOLED, TABLES, check_table
 
 
-def find_files(data: str | Path | Sequence[str]) -> list[Path]:
-    """Return the NWB files of a study, sorted.
+def find_files(data: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    """Return the recordings of a study, sorted: paths of files and Zarr folders here, then addresses of remote ones.
 
     Parameters
     ----------
-    data : a folder, searched through (hidden and temporary files left out), or a list of files
+    data : a folder, searched through (hidden and temporary files left out); a file or Zarr folder; the
+        address of a file (``https://``, ``s3://``, ``dandi://``) or of a folder (``s3://bucket/folder/``,
+        ``dandi://dandiset/folder``); or a list of these
 
     Raises
     ------
     StudyError
-        If the folder does not exist or holds no NWB file, or the list is empty.
+        If a folder does not exist or holds no NWB file, or the list is empty.
+    """
+    far = [found for url in remote_parts(data) for found in remote.current().recordings(url)]
+    return [*local_files(data), *sorted(set(far))]
+
+
+def local_files(data: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return the recordings of a study that lie on this machine; no server is asked.
+
+    Raises
+    ------
+    StudyError
+        If a folder does not exist or holds no NWB file, or the list is empty.
     """
     if not isinstance(data, str | Path):
         if not data:
             raise StudyError("data: the list of files is empty; name at least one NWB file")
-        return sorted({Path(path) for path in data})
-    folder = Path(data)
+        near = [Path(one) for one in data if not remote.is_remote(one)]
+        return sorted({file for path in near for file in (_inside(path) if _is_study(path) else [path])})
+    if remote.is_remote(data):
+        return []
+    return _inside(Path(data)) if not Path(data).is_file() and not _is_zarr(Path(data)) else [Path(data)]
+
+
+def remote_parts(data: str | Path | Sequence[str | Path]) -> list[str]:
+    """Return the addresses among what ``data`` names, as they stand there."""
+    parts = [data] if isinstance(data, str | Path) else data
+    return [str(part) for part in parts if remote.is_remote(part)]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The recordings in a folder and the folders inside it; a Zarr folder is one recording."""
     if not folder.is_dir():
         raise StudyError(f"data: no folder {folder}; set `data` to the folder that holds one NWB file per session")
-    files = [path for path in folder.rglob("*.nwb") if not _temporary(path.relative_to(folder))]
-    if not files:
+    found = []
+    for where, folders, files in os.walk(folder):
+        here = Path(where)
+        stores = [name for name in folders if _is_zarr(here / name)]
+        folders[:] = [name for name in folders if name not in stores and not _temporary(Path(name))]
+        found += [here / name for name in stores if not _temporary(Path(name))]
+        found += [here / name for name in files if name.endswith(".nwb") and not _temporary(Path(name))]
+    if not found:
         raise StudyError(f"data: no .nwb file in {folder} or the folders inside it; put one per session there")
-    return sorted(files)
+    return sorted(found)
 
 
-def index_study(paths: Iterable[Path], *, days: str = "date", sessions: Sequence[str] | None = None) -> pd.DataFrame:
+def _is_study(path: Path) -> bool:
+    return path.is_dir() and not _is_zarr(path)
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.is_dir() and (path.name.endswith((".zarr", ".nwb")) or any((path / mark).is_file() for mark in MARKS))
+
+
+def index_study(
+    paths: Iterable[str | Path], *, days: str = "date", sessions: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return one row per file: whose session it is, its day, and why it cannot be used if so.
 
     Names of subjects and sessions are made unique and safe for file names. Of two files of one
@@ -153,7 +198,14 @@ def _subject_rows(subject: str, headers: list[Header], days: str) -> list[dict[s
         n_sessions += twin is None
         day = (header.start.date() - ordered[0].start.date()).days + 1 if days == "date" else n_sessions
         row = {"subject": subject, "session": session, "day": day, "date": header.start.isoformat()}
-        rows.append(row | {"file": str(header.path), "reason": f"same session as {twin.path}" if twin else ""})
+        rows.append(
+            row
+            | {
+                "file": str(header.path),
+                "version": header.version,
+                "reason": f"same session as {twin.path}" if twin else "",
+            }
+        )
     return rows
 
 

@@ -77,7 +77,39 @@ def test_a_column_that_is_not_there_is_named():
 
 def test_values_that_cannot_be_compared():
     with pytest.raises(StudyError, match="cannot be evaluated"):
-        selected(TABLE, "n > 'a'")
+        selected(TABLE, "n > odor")
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [("code > 1", [8, 10]), ("code in [1, 2.0]", [7, 8]), ("`co de` == 2 and code != 4", [8])],
+)
+def test_text_that_is_compared_with_numbers_is_numbers(expression, rows):
+    table = TABLE.assign(code=["1.0", " 2", "", "4"])
+    table["co de"] = table["code"]
+    assert table.index[selected(table, expression)].tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("n == '1'", "column 'n' holds numbers, not the text '1'; write numbers without quotes"),
+        ("'a' < n", "column 'n' holds numbers, not the text 'a'"),
+        ("n not in [1, 'a']", "column 'n' holds numbers, not the text 'a'"),
+        ("ok == 'True'", "column 'ok' holds true and false, not the text 'True'"),
+        ("odor == 1", "column 'odor' holds text such as 'A', not numbers; write '1' in quotes"),
+        ("-1 == `odor`", "column 'odor' holds text such as 'A', not numbers"),
+    ],
+)
+def test_numbers_are_not_compared_with_text(expression, message):
+    with pytest.raises(StudyError, match=rf"s1: filter .*{message}"):
+        selected(TABLE, expression, where="s1")
+
+
+def test_a_column_without_values_may_be_compared_with_anything():
+    table = pd.DataFrame({"a": [np.nan, np.nan], "b": [None, None]})
+    assert selected(table, "a == 'x' or b == 1").tolist() == [False, False]
+    assert selected(pd.DataFrame({"ok": np.array([True, None], dtype=object)}), "ok == True").tolist() == [True, False]
 
 
 @pytest.mark.parametrize("expression", ["n + 1", "1 == 1"])

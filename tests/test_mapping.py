@@ -105,6 +105,9 @@ def test_blocks_are_numbers_or_numbered(sound_trials):
     raw = sound_trials.iloc[:4].assign(n=[3, 3, 1, 1], name=["b", "b", None, "a"])
     assert mapped(raw, block="n").trials["block"].tolist() == [3, 3, 1, 1]
     np.testing.assert_array_equal(mapped(raw, block="name").trials["block"], [1, 1, np.nan, 2])
+    text = raw.assign(name=["b", "b", "", "a"], n=["3.0", "", "1", "nan"])
+    np.testing.assert_array_equal(mapped(text, block="name").trials["block"], [1, 1, np.nan, 2])
+    np.testing.assert_array_equal(mapped(text, block="n").trials["block"], [3, np.nan, 1, np.nan])
 
 
 # Trials left out ------------------------------------------------------------------------------
@@ -188,7 +191,7 @@ def test_events_on_another_clock(sound_trials, change):
 
 
 def test_times_that_are_no_numbers(sound_trials):
-    with pytest.raises(StudyError, match="column 'odor_onset_time' must hold times in s"):
+    with pytest.raises(StudyError, match="column 'odor_onset_time' must hold one time in s per trial"):
         mapped(sound_trials.assign(odor_onset_time="soon"))
 
 

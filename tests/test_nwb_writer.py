@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from piriform.errors import StudyError
-from piriform.nwb_writer import Recording, write_recording
+from piriform.nwb_writer import Origin, Recording, write_recording
 from piriform.provenance import sha256
 
 START = datetime(2024, 1, 8, 9, tzinfo=UTC)
@@ -113,6 +113,36 @@ def test_spikes_trials_and_events_come_back(read):
     assert file.trials["odor"].description == "mixture"
     np.testing.assert_array_equal(file.processing["behavior"]["lick_port_1"].timestamps[:], [2.0, 2.5, 9.0])
     assert list(file.processing["behavior"].data_interfaces) == ["lick_port_1"]
+
+
+def test_intervals_of_each_unit_come_back(read):
+    intervals = [np.array([[0.0, 60.0], [60.0, 120.0]]), np.array([[5.0, 6.0]]), np.array([[1.0, 2.0], [3.0, 4.0]])]
+    file = read(spiking(obs_intervals=intervals))
+
+    for row, observed in enumerate(intervals):
+        np.testing.assert_array_equal(file.units["obs_intervals"][row], observed)
+
+
+def test_the_origin_comes_back(read):
+    files = (("a.mat", "e3b0"), ("b/c.mat", "44fc"))
+    origin = Origin("mylab", (("piriform", "0.1.0"), ("mylab-piriform", "2.0")), files)
+    file = read(spiking(origin=origin))
+
+    assert [list(row) for row in file.was_generated_by[:]] == [["piriform", "0.1.0"], ["mylab-piriform", "2.0"]]
+    table = file.analysis["source_files"]
+    assert list(zip(table["file"][:], table["sha256"][:], strict=True)) == list(files)
+    assert table.description == "files that were converted; format mylab"
+    assert origin.sentence == (
+        "Converted by piriform 0.1.0, mylab-piriform 2.0 (mylab) from 2 files, listed in analysis/source_files."
+    )
+    assert replace(origin, files=()).sentence.endswith("(mylab) from files it does not name.")
+
+
+def test_a_recording_without_origin_names_no_program(read):
+    file = read(spiking())
+
+    assert file.was_generated_by is None
+    assert not file.analysis
 
 
 def test_fluorescence_comes_back(read):
@@ -231,6 +261,7 @@ def test_the_inspector_finds_nothing_above_a_suggestion(make, tmp_path):
     [
         ({"subject": ""}, "subject's name must be text without '/', got ''"),
         ({"session": "a/b"}, "session's name must be text without '/'"),
+        ({"subject": "Q\x00"}, r"the subject's name 'Q\\x00' has a control character; remove it"),
         ({"start": datetime(2024, 1, 8)}, "has no time zone"),
         ({"about": {"labs": "x"}}, "unknown field of about 'labs'.*did you mean 'lab'"),
         ({"animal": {"genus": "Mus"}}, "unknown field of animal"),
@@ -251,6 +282,9 @@ def test_the_inspector_finds_nothing_above_a_suggestion(make, tmp_path):
         ({"units": pd.DataFrame({"depth": [1.0]})}, "units: 1 rows for 3 recorded"),
         ({"obs_intervals": np.array([0.0, 120.0])}, r"obs_intervals have shape \(2,\)"),
         ({"obs_intervals": np.array([[60.0, 120.0], [0.0, 60.0]])}, "obs_intervals do not ascend"),
+        ({"obs_intervals": [np.array([[0.0, 120.0]])]}, "obs_intervals of 1 units for 3; give one array each"),
+        ({"obs_intervals": [np.array([[0.0, 120.0]])] * 2 + [np.zeros((0, 2))]}, r"obs_intervals have shape \(0, 2\)"),
+        ({"obs_intervals": [np.array([[0.0, 120.0]])] * 2 + [np.array([[0.0, 1.7]])]}, "unit 2 fires at 2 s, when it"),
         ({"timestamps": np.arange(3.0)}, "timestamps and rois describe fluorescence, which is missing"),
         ({"events": {"lick": np.array([2.0, 1.0])}}, "event 'lick' do not ascend"),
     ],

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from wild_nwb import column, intervals, planes, series, units, wild_nwb
 
 from piriform.config import parse_config
 from piriform.errors import ConfigError, StudyError
@@ -158,6 +159,109 @@ def test_trials_left_out_by_the_mapping_are_listed(make_nwb, sound_trials, spike
     row, _, _ = only(make_nwb(trials=sound_trials, spikes=spikes), config())
     assert row["trials_excluded"] == "no odor_onset_time: 3, 8; category 'water' is in no class: 5"
     assert (row["n_trials"], row["n_trials_excluded"]) == (37, 3)
+
+
+# As labs write them ---------------------------------------------------------------------------
+
+
+def test_units_that_do_not_pass_the_filter_are_listed(make_nwb, sound_trials, spikes):
+    quality = pd.DataFrame({"quality": ["good", "good", "mua"]})
+    path = make_nwb(trials=sound_trials, spikes=spikes, ids=[4, 7, 9], units=quality)
+    settings = config(response={"filter": "quality == 'good' and firing_rate > 0.2"}, inclusion={"min_units": 1})
+    row, tensor, _ = only(path, settings)
+    assert tensor["unit_id"].values.tolist() == ["4"]
+    assert row["units_excluded"] == "does not pass response.filter: 7, 9"
+
+
+def test_a_filter_on_a_column_that_a_file_lacks_costs_this_session(make_nwb, sound_trials, spikes):
+    row, tensor, behavior = only(
+        make_nwb(trials=sound_trials, spikes=spikes), config(response={"filter": "quality == 'good'"})
+    )
+    assert tensor is None
+    assert row["reason"].startswith("units has no column 'quality' (response.filter); it has spike_times, id, location")
+    assert len(behavior)
+
+
+def test_unobserved_trials_are_missing_not_zero_from_the_file_to_the_tensor(make_nwb, sound_trials, spikes):
+    whole, holes = [[0.0, 300.0]], [[0.0, 100.0], [np.nan, np.nan], [115.0, 300.0]]
+    path = make_nwb(
+        trials=sound_trials, spikes=[*spikes, spikes[0]], obs_intervals=[whole, holes, whole, np.empty((0, 2))]
+    )
+    row, tensor, _ = only(path, config())
+    # unit 1 is not observed from 100 to 115 s: trials 20 to 22 of 40; unit 3 never
+    assert row["units_excluded"] == "not observed in more than 10% of the trials: 3"
+    assert row["trials_excluded"] == "a unit was not observed: 20-22"
+    assert tensor["unit_id"].values.tolist() == ["0", "1", "2"]
+    assert np.isfinite(tensor.values).all()
+
+
+def test_every_plane_is_aligned_by_its_own_clock(tmp_path, sound_trials):
+    columns = [column(name, sound_trials[name].to_list()) for name in list(sound_trials)[2:]]
+    times = [0.03 + np.arange(0, 200, 0.05), 0.01 + np.arange(0, 200, 0.05)]
+    path = wild_nwb(
+        tmp_path / "a.nwb",
+        intervals(start=sound_trials["start_time"], columns=columns),
+        planes(
+            {"name": "plane0", "data": np.column_stack([times[0]] * 2), "timestamps": times[0]},
+            {"name": "plane1", "data": np.column_stack([times[1], times[1] + 0.02]), "timestamps": times[1]},
+            columns={"delay": [0.0, 0.02]},
+        ),
+    )
+    # a frame's value is the time at which it was taken, so a bin of two frames holds their mean time
+    row, tensor, _ = only(path, config(response={"roi_series": "plane*"}))
+    assert row["reason"] == ""
+    since = tensor.values - tensor["event_time"].values[:, np.newaxis, np.newaxis]
+    assert tensor["unit_id"].values.tolist() == ["plane0/100", "plane0/101", "plane1/100", "plane1/101"]
+    np.testing.assert_allclose(since[:, 0], np.broadcast_to(tensor["time"] + 0.005, since[:, 0].shape), atol=1e-4)
+    np.testing.assert_allclose(since[:, 2], np.broadcast_to(tensor["time"] - 0.015, since[:, 2].shape), atol=1e-4)
+    _, tensor, _ = only(path, config(response={"roi_series": ["plane1"], "time_offset": "delay"}))
+    since = tensor.values - tensor["event_time"].values[:, np.newaxis, np.newaxis]
+    np.testing.assert_allclose(since[:, 1], np.broadcast_to(tensor["time"] + 0.005, since[:, 1].shape), atol=1e-4)
+
+
+def test_a_session_none_of_whose_rois_pass(make_nwb, sound_trials):
+    path = make_nwb(trials=sound_trials, rois=np.ones((4000, 2)), rate=20.0)
+    row, _, _ = only(path, config(response={"filter": "id > 500"}))
+    assert row["reason"] == "too few units: 0, inclusion.min_units is 2"
+    assert row["units_excluded"] == "does not pass response.filter: 100, 101"
+
+
+def test_a_plane_whose_frames_are_further_apart_than_bins(tmp_path):
+    slow = {"name": "b", "data": np.ones((90, 2)), "rate": 4.0}
+    path = wild_nwb(
+        tmp_path / "a.nwb",
+        planes({"name": "a", "data": np.ones((900, 2)), "rate": 40.0}, slow),
+        series("odor", np.tile([0, 1, 0, 2], 10), timestamps=np.arange(40.0)),
+    )
+    settings = config(
+        trials={"series": "odor", "align_to": "start_time", "category": "value", "stimulus": None, "choice": None,
+                "correct": None, "response_time": None},
+        classes={"target": ["1"], "nontarget": ["2"], "probe": []},
+        response={"roi_series": ["a", "b"]},
+    )  # fmt: skip
+    row, _, _ = only(path, settings)
+    assert row["reason"] == "frames are 0.25 s apart, further than bins of 0.1 s; set response.bin to at least 0.25"
+
+
+def test_a_study_without_a_table_of_trials(tmp_path):
+    odor = np.zeros(2100)
+    for trial in range(20):
+        odor[100 * trial + 50 : 100 * trial + 60] = 1 + trial % 2
+    path = wild_nwb(
+        tmp_path / "a.nwb",
+        series("odor", odor, rate=10.0),
+        units([np.arange(20) * 10.0 + 5.2, np.arange(0, 210, 0.1), np.arange(0.05, 210, 0.2)]),
+    )
+    settings = config(
+        trials={"series": "odor", "align_to": "start_time", "category": "value", "stimulus": None, "choice": None,
+                "correct": None, "response_time": None},
+        classes={"target": ["1"], "nontarget": ["2"], "probe": []},
+    )  # fmt: skip
+    row, tensor, _ = only(path, settings)
+    assert row["included"]
+    assert tensor["class"].values.tolist() == ["target", "nontarget"] * 10
+    assert tensor["event_time"].values.tolist() == (np.arange(20) * 10.0 + 5).tolist()
+    np.testing.assert_allclose(tensor.sel(time=0.25).values[:, 0], 10.0)
 
 
 # Sessions left out ----------------------------------------------------------------------------

@@ -58,6 +58,14 @@ def test_a_list_of_files_is_taken_as_it_is():
     assert find_files(["b.nwb", "a.nwb", "b.nwb"]) == [Path("a.nwb"), Path("b.nwb")]
 
 
+def test_one_file_is_a_study_and_a_list_may_hold_folders(tmp_path):
+    for name in ("a.nwb", "b/c.nwb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_files(tmp_path / "a.nwb") == [tmp_path / "a.nwb"]
+    assert find_files([str(tmp_path / "b"), "z.nwb"]) == sorted([tmp_path / "b" / "c.nwb", Path("z.nwb")])
+
+
 def test_a_folder_that_is_not_there_or_empty(tmp_path):
     with pytest.raises(StudyError, match=r"no folder .*gone; set `data` to the folder"):
         find_files(tmp_path / "gone")

@@ -12,22 +12,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from piriform.check.contents import Contents, Recorded, chosen, read_contents
+from piriform.check.contents import Contents, Recorded, known, read_contents
 from piriform.check.lines import check_lines, proposal_yaml
 from piriform.check.possible import metrics_possible, parts_possible
 from piriform.check.proposal import proposed
 from piriform.config import Config
 from piriform.errors import ConfigError, PiriformError, StudyError
-from piriform.filters import column_names
-from piriform.nwb import read_trials
-from piriform.nwb.activity import TOO_LATE
+from piriform.nwb.clock import TOO_LATE
+from piriform.nwb.trials import wanted_columns
 from piriform.prepare import Session, session_of
+from piriform.remote import access
 from piriform.run import study_config
 from piriform.study import find_files, index_study, reason_of
 
 __all__ = ["check_lines", "check_study"]
-
-KEYS = ("align_to", "stimulus", "category", "stratum", "choice", "correct", "response_time", "block")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def check_study(study: str | Path, *, config: str | Path | None = None) -> dict[
 
     Parameters
     ----------
-    study : folder of NWB files, or one file
+    study : folder of NWB files, one file, or the address of either
     config : YAML file; without one the columns and classes of the demo study are tried
 
     Returns
@@ -62,8 +60,9 @@ def check_study(study: str | Path, *, config: str | Path | None = None) -> dict[
     """
     settings = study_config(study, config=config)
     kept = settings.inclusion.sessions
-    index = index_study(find_files(settings.data), days=settings.phases.days, sessions=kept)
-    checked = [_check_session(dict(row), settings) for _, row in index.iterrows()]
+    with access(settings.remote):
+        index = index_study(find_files(settings.data), days=settings.phases.days, sessions=kept)
+        checked = [_check_session(dict(row), settings) for _, row in index.iterrows()]
     usable = [one.session for one in checked if not one.session.row["reason"]]
     used = settings.model_dump(mode="json", include={"response", "trials", "classes", "phases"})
     columns = _columns(checked, settings)
@@ -88,12 +87,12 @@ def _check_session(row: dict[str, Any], settings: Config) -> _Checked:
     session, contents, said = Session(row), Contents(), _nothing_said()
     try:
         if row["subject"]:
-            contents = read_contents(row["file"])
+            contents = read_contents(row["file"], settings)
         said |= _counts(contents, settings)
         if not row["reason"]:
             session = _with_trials(row, contents, settings)
             said["excluded"] = {reason: len(numbers) for reason, numbers in session.excluded.items()}
-            recorded = chosen(contents, settings.response, row["file"])
+            recorded = known(contents.taken)
             session, windows = _within(session, recorded, settings)
             said |= windows | {"units": recorded.n_units, "kind": recorded.kind}
             said["classes"] = {str(name): int(n) for name, n in session.trials["class"].value_counts().items()}
@@ -113,27 +112,19 @@ def _nothing_said() -> dict[str, Any]:
 
 def _counts(contents: Contents, settings: Config) -> dict[str, Any]:
     """Rows of the table and units, which can be told also where the config does not fit."""
-    table = contents.tables.get(settings.trials.table)
     best = contents.recorded.get("units") or next(iter(contents.recorded.values()), None)
-    rows = max((len(one) for one in contents.tables.values()), default=0) if table is None else len(table)
+    if isinstance(contents.trials, pd.DataFrame):
+        rows = len(contents.trials)
+    else:
+        named = contents.tables.get(str(settings.trials.table))
+        rows = max((len(one) for one in contents.tables.values()), default=0) if named is None else len(named)
     return {"rows": rows} | ({"units": best.n_units, "kind": best.kind} if best else {})
 
 
 def _with_trials(row: Mapping[str, Any], contents: Contents, settings: Config) -> Session:
-    trials, phase = settings.trials, settings.phases.column
-    raw = contents.tables.get(trials.table)
-    if raw is None or set(_wanted(settings).values()) - set(raw):
-        raw = read_trials(row["file"], trials, phase=phase)  # says what is wrong
-    session = session_of(row, raw, trials=trials, classes=settings.classes, phases=settings.phases)
+    parts: dict[str, Any] = {"trials": settings.trials, "classes": settings.classes, "phases": settings.phases}
+    session = session_of(row, known(contents.trials), **parts)
     return replace(session, row={**session.row, "phase": ""}) if settings.phases.from_plateau else session
-
-
-def _wanted(settings: Config) -> dict[str, str]:
-    """The columns of the interval table that the config names, by key."""
-    named = {f"trials.{key}": getattr(settings.trials, key) for key in KEYS}
-    named |= {"start_time": "start_time", "stop_time": "stop_time", "phases.column": settings.phases.column}
-    named |= {f"trials.filter: {name}": name for name in column_names(settings.trials.filter)}
-    return {key: str(name) for key, name in named.items() if name is not None}
 
 
 def _within(session: Session, recorded: Recorded, settings: Config) -> tuple[Session, dict[str, Any]]:
@@ -197,19 +188,17 @@ def _subjects(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _columns(checked: Sequence[_Checked], settings: Config) -> dict[str, Any]:
-    """Columns of the interval table that the config names, those that sessions lack, and those it leaves unmapped."""
-    wanted, name = _wanted(settings), settings.trials.table
-    known = [one.contents for one in checked if one.contents.tables]
-    there = [set(one.tables.get(name, pd.DataFrame())) for one in known]
-    all_columns = dict.fromkeys(
-        column for one in known for column in (*one.tables.get(name, ()), *one.unread.get(name, ()))
-    )
-    lacking = {key: sum(column not in columns for columns in there) for key, column in wanted.items()}
+    """Columns of the trials that the config names, those that sessions lack, and those it leaves unmapped."""
+    wanted = wanted_columns(settings.trials, phase=settings.phases.column)
+    found = [one.contents for one in checked if one.contents.trials is not None]
+    lacking = {key: sum(key in one.lacking for one in found) for key in wanted}
+    used = {name.partition(".")[0] for name in wanted.values()} | {*wanted.values(), "table"}
+    names = settings.trials.series or settings.trials.table
     return {
-        "table": name,
+        "table": names if isinstance(names, str) else ", ".join(names),
         "used": wanted,
         "missing": {key: {"column": wanted[key], "n_sessions": n} for key, n in lacking.items() if n},
-        "unmapped": [str(column) for column in all_columns if column not in wanted.values()],
+        "unmapped": [name for name in dict.fromkeys(name for one in found for name in one.columns) if name not in used],
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from piriform.check.contents import Contents
+from piriform.check.contents import Contents, Recorded
 from piriform.config import Classes
 from piriform.mapping import MISSING, NO, YES, labels
 
@@ -34,7 +34,13 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "choice": (r"choice", r"response(_(side|choice|type))?", r"action|decision|animal_choice", r".*choice.*|lick"),
     "response_time": (r"response_times?|first_lick(_times?)?|lick_times?|choice_times?", r".*(lick|response).*time.*"),
-    "category": (r"trial_type", r"condition", r"category|(trial_|stimulus_)?class|type|stim(ulus)?_type", r".*type.*"),
+    "category": (
+        r"trial_type",
+        r"condition",
+        r"category|(trial_|stimulus_)?class|type|stim(ulus)?_type",
+        r".*type.*",
+        r"table|value",
+    ),
     "stimulus": (r"odou?r", r"stim(ulus)?", r"(odou?r|stim(ulus)?|image)_(id|name|identity)", r"tone|sound|image|cue"),
     "stratum": (r"shared_components|difficulty",),
     "block": (r"block(_(id|number|num|nr))?",),
@@ -63,41 +69,81 @@ class Proposal:
 
 
 def proposed(contents: Sequence[Contents], *, classes: Classes) -> Proposal | None:
-    """Return a mapping for the columns that the files share; None where no file has an interval table.
+    """Return a mapping for the columns that the files share; None where no file has trials.
 
     Parameters
     ----------
     classes : taken where their categories are values of the proposed category column
     """
-    name = _table_name(contents)
-    if name is None:
+    source, tables = trial_tables(contents)
+    if not tables:
         return None
-    tables = [one.tables[name] for one in contents if name in one.tables and len(one.tables[name])]
     shared = [column for column in tables[0] if all(column in table for table in tables)]
     raw = pd.concat([table[shared] for table in tables], ignore_index=True)
     notes: list[str] = []
     columns = _columns(raw, tables, notes)
     phase = columns.pop("phase")
-    trials = {"table": name} | columns
+    trials = source | columns
     trials |= _right(raw, trials, notes)
     listed = [str(column) for column in (trials["category"], trials["choice"], phase) if column]
     values = {column: dict(Counter(labels(raw[column]))) for column in listed}
-    sections = _response(contents) | {"trials": trials}
+    sections = _response(contents, notes) | {"trials": trials}
     sections["classes"] = _classes(classes, values[str(trials["category"])], notes)
     sections["phases"] = _phases(phase, values.get(str(phase), {}), trials["correct"], notes)
     return Proposal(sections, values, notes)
 
 
-def _table_name(contents: Sequence[Contents]) -> str | None:
+def trial_tables(contents: Sequence[Contents]) -> tuple[dict[str, Any], list[pd.DataFrame]]:
+    """Return the keys of ``trials`` that name where trials could come from, and the trials of each file that has them.
+
+    That is one table; or, where it says nothing of the stimulus, all tables with the same columns (one
+    for each stimulus); or, without a table, the stimulus series.
+    """
+    key, found = "table", [dict(one.tables) for one in contents]
+    if not any(len(table) for tables in found for table in tables.values()):
+        key, found = "series", [dict(one.series) for one in contents]
+    best = _table_name(found)
+    if best is None:
+        return {}, []
+    alike = _alike(best, found)
+    if len(alike) == 1:
+        return {key: best}, [tables[best] for tables in found if best in tables and len(tables[best])]
+    whole = [_joined({name: tables[name] for name in alike if name in tables}) for tables in found]
+    return {key: alike}, [table for table in whole if len(table)]
+
+
+def _joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of several tables, with the name of the table of each."""
+    parts = [table.assign(table=name) for name, table in tables.items() if len(table)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _alike(best: str, found: Sequence[Mapping[str, pd.DataFrame]]) -> list[str]:
+    """The tables with the columns of the best one, where none of them could be the category or the stimulus."""
+    columns = next(list(tables[best]) for tables in found if best in tables)
+    tables = [one[best] for one in found if best in one]
+    labels_there = [
+        name
+        for name in map(str, columns)
+        if (_fits("category", name) or _fits("stimulus", name)) and _suits("category", name, tables)
+    ]
+    if labels_there:
+        return [best]
+    alike = {name for one in found for name, table in one.items() if len(table) and list(table) == columns}
+    others = alike - {"trials", "epochs"}
+    return sorted(others) if len(others) > 1 else [best]
+
+
+def _table_name(found: Sequence[Mapping[str, pd.DataFrame]]) -> str | None:
     """The table with rows that most files have; of several the one with the most names that are known."""
-    counts = Counter(name for one in contents for name, table in one.tables.items() if len(table))
+    counts = Counter(name for tables in found for name, table in tables.items() if len(table))
     if not counts:
         return None
     known = dict.fromkeys(counts, 0)
-    for one in contents:
-        for name in counts.keys() & one.tables.keys():
-            found = [key for key in NAMES if any(_fits(key, str(column)) for column in one.tables[name])]
-            known[name] = max(known[name], len(found))
+    for tables in found:
+        for name in counts.keys() & tables.keys():
+            meant = [key for key in NAMES if any(_fits(key, str(column)) for column in tables[name])]
+            known[name] = max(known[name], len(meant))
     return max(counts, key=lambda name: (known[name], counts[name], name == "trials"))
 
 
@@ -180,17 +226,35 @@ def _phases(column: str | None, values: Mapping[str, int], correct: str | None, 
     return {"column": column} | ({"overtraining_values": late} if late else {})
 
 
-def _response(contents: Sequence[Contents]) -> dict[str, Any]:
-    """Bins that hold a frame, where frames are further apart than the bins of the default."""
-    frames = [max(part.frame for part in one.recorded.values()) for one in contents if one.recorded]
-    has_units = any("units" in one.recorded for one in contents)
-    if has_units or not frames or not max(frames) > 0.1:
+def _response(contents: Sequence[Contents], notes: list[str]) -> dict[str, Any]:
+    """Which series of ROIs, and bins that hold a frame where frames are further apart than those of the default."""
+    imaged = [one.recorded for one in contents if one.recorded]
+    if not imaged or any("units" in recorded for recorded in imaged):
         return {}
+    series = _series(imaged, notes)
+    frames = [max(part.frame for part in recorded.values()) for recorded in imaged]
+    if not max(frames) > 0.1:
+        return {"response": series} if series else {}
     width = round(float(np.ceil(max(frames) / 0.05 - 1e-6) * 0.05), 2)
     before, after, late = (int(np.ceil(span / width)) for span in (0.5, 2.0, 0.6))
     spans = {"window": (-before, after), "response_window": (0, late), "baseline_window": (-before, 0)}
     edges = {name: [round(edge * width, 6) for edge in span] for name, span in spans.items()}
-    return {"response": {"kind": "roi", "bin": width} | edges}
+    return {"response": {"kind": "roi"} | series | {"bin": width} | edges}
+
+
+def _series(imaged: Sequence[Mapping[str, Recorded]], notes: list[str]) -> dict[str, Any]:
+    """The series of ROIs to name: none where one is taken anyway, all where each is of another plane."""
+    shared = [name for name in imaged[0] if all(name in recorded for recorded in imaged)]
+    dff = [name for name in shared if imaged[0][name].dff]
+    several = dff or shared
+    if len(several) < 2:
+        return {}
+    if len({imaged[0][name].plane for name in several}) == len(several):
+        return {"roi_series": sorted(several)}
+    notes.append(
+        f"several series hold the same ROIs: name one of each plane in response.roi_series, of {_listed(several)}"
+    )
+    return {}
 
 
 def _listed(texts: Sequence[str]) -> str:

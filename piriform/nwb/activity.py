@@ -1,20 +1,32 @@
 """Which activity does a file hold: spike times of units, or responses of ROIs?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from piriform import config
 from piriform.errors import StudyError
-from piriform.nwb.columns import column_values, no_column, ragged_column
+from piriform.nwb.clock import check_seconds
+from piriform.nwb.columns import column_values, has_column, no_column, text_of
 from piriform.nwb.files import nwb_file
+from piriform.nwb.rois import (
+    Traces,
+    check_planes,
+    chosen_series,
+    plane_names,
+    read_traces,
+    roi_rows,
+    roi_series,
+    rois_passing,
+    time_offsets,
+)
+from piriform.nwb.units import observed_intervals, spike_problem, spike_trains, units_passing
 
-#: Times this much later than the end of the last trial are not in seconds.
-TOO_LATE = 50
+#: Why a unit is left out that the filter does not select.
+FILTERED = "does not pass response.filter"
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,8 @@ class Activity:
     unit_id, tracked_id : (n_units,) text; a tracked id is "" where it is unknown
     spike_times : (n_units,) list of ascending arrays, s; only of kind "units"
     obs_intervals : (n_units,) list of (n_intervals, 2) arrays, s; None where the file has none
-    data : (n_times, n_units) array, dF/F, NaN where missing; ``timestamps`` (n_times,) in s
+    traces : of kind "roi", one part for each clock (plane, or time within the frame); the units of
+        all parts in this order are those of ``unit_id``
     excluded : the unit ids left out, by reason
     """
 
@@ -36,8 +49,7 @@ class Activity:
     tracked_id: list[str]
     spike_times: list[np.ndarray] = field(default_factory=list)
     obs_intervals: list[np.ndarray] | None = None
-    data: np.ndarray | None = None
-    timestamps: np.ndarray | None = None
+    traces: list[Traces] = field(default_factory=list)
     excluded: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -49,7 +61,8 @@ class Activity:
 def read_activity(path: str | Path, response: config.Response, *, session_end: float = np.inf) -> Activity:
     """Read spike times or ROI responses.
 
-    A unit whose spike times are missing, negative or not ascending is left out with the reason.
+    A unit that does not pass ``response.filter``, or whose spike times are missing, negative or not
+    ascending, is left out with the reason.
 
     Parameters
     ----------
@@ -58,115 +71,101 @@ def read_activity(path: str | Path, response: config.Response, *, session_end: f
     Raises
     ------
     StudyError
-        If the file has no activity of the wanted kind, or its times are not in seconds.
+        If the file has no activity of the wanted kind, its times are not in seconds, or a column that
+        the config names is missing.
     """
     with nwb_file(path) as file:
         series = roi_series(file)
-        has_units = file.units is not None and "spike_times" in file.units.colnames
-        if response.kind != "roi" and has_units:
+        kind = kind_of(has_spikes(file), bool(series), response, path)
+        if kind == "units":
             return _spiking(file.units, response, path, session_end)
-        if response.kind != "units" and series:
-            name = one_series({key: holds_dff(one) for key, one in series.items()}, response.roi_series, path)
-            return _traces(series[name], response, path, session_end)
+        keys = chosen_series({key: holds_dff(one) for key, one in series.items()}, response.roi_series, path)
+        return _imaged({key: series[key] for key in keys}, response, path, session_end)
+
+
+def kind_of(has_units: bool, has_rois: bool, response: config.Response, path: str | Path) -> str:
+    """Return whether units or ROIs are taken of a file that has spike times, ROI responses, or both.
+
+    Raises
+    ------
+    StudyError
+        If it has neither, or not what ``response.kind`` wants, or ``response.time_offset`` is set for units.
+    """
+    rois_named = response.kind == "auto" and response.roi_series is not None
+    if response.kind != "roi" and has_units and not rois_named:
+        if response.time_offset is not None:
+            raise StudyError(f"{path}: response.time_offset is for ROIs, and units are taken; set response.kind to roi")
+        return "units"
+    if response.kind != "units" and has_rois:
+        return "roi"
+    kind = "roi" if rois_named else response.kind
     wanted = {"units": "units with spike_times", "roi": "RoiResponseSeries"}.get(
-        response.kind, "units with spike_times and no RoiResponseSeries"
+        kind, "units with spike_times and no RoiResponseSeries"
     )
     raise StudyError(f"{path}: no {wanted}; nothing to analyse (response.kind is {response.kind!r})")
+
+
+def has_spikes(file: Any) -> bool:
+    """Return whether an open file has units with spike times."""
+    return file.units is not None and "spike_times" in file.units.colnames
+
+
+def holds_dff(series: Any) -> bool:
+    """Return whether a series of ROIs holds dF/F."""
+    return bool(series.parent.neurodata_type == "DfOverF")
 
 
 def _spiking(units: Any, response: config.Response, path: str | Path, session_end: float) -> Activity:
     where = f"{path}: units"
     ids, tracked = _labels(units, np.arange(len(units.id)), response.tracked_id, where)
-    spikes = [times.astype(float, copy=False) for times in ragged_column(units, "spike_times", where)]
-    observed = ragged_column(units, "obs_intervals", where) if "obs_intervals" in units.colnames else None
-    problems = [_problem(times) for times in spikes]
+    passes = units_passing(units, response.filter, where)
+    spikes, observed = spike_trains(units, where), observed_intervals(units, where)
+    problems = [spike_problem(times) for times in spikes]
     last = [times.max() for times, problem in zip(spikes, problems, strict=True) if len(times) and not problem]
-    _check_seconds(float(np.median(last)) if last else 0.0, session_end, f"{where}: spike_times")
-    kept = [row for row, problem in enumerate(problems) if not problem]
+    check_seconds(float(np.median(last)) if last else 0.0, session_end, f"{where}: spike_times")
+    reasons = [problem if good else FILTERED for problem, good in zip(problems, passes, strict=True)]
+    kept = [row for row, reason in enumerate(reasons) if not reason]
+    _check_tracked([tracked[row] for row in kept], [ids[row] for row in kept], where)
     return Activity(
         kind="units",
         unit_id=[ids[row] for row in kept],
         tracked_id=[tracked[row] for row in kept],
         spike_times=[spikes[row] for row in kept],
-        obs_intervals=None if observed is None else [observed[row].astype(float) for row in kept],
-        excluded=_by_reason(ids, problems),
+        obs_intervals=None if observed is None else [observed[row] for row in kept],
+        excluded=_by_reason(ids, reasons),
     )
 
 
-def _problem(times: np.ndarray) -> str:
-    if not np.isfinite(times).all():
-        return "spike times are missing or infinite"
-    if len(times) and times.min() < 0:
-        return "spike times are negative"
-    return "spike times are not in ascending order" if (np.diff(times) < 0).any() else ""
+def _imaged(series: Mapping[str, Any], response: config.Response, path: str | Path, session_end: float) -> Activity:
+    check_planes(series, path)
+    ids: list[str] = []
+    tracked: list[str] = []
+    traces: list[Traces] = []
+    excluded: dict[str, list[str]] = {}
+    for one, plane in zip(series.values(), plane_names(list(series)), strict=True):
+        where = f"{path}: {one.name}"
+        names, others = _labels(one.rois.table, roi_rows(one, where), response.tracked_id, where)
+        found = read_traces(one, where)
+        check_seconds(found.timestamps[-1] if len(found.timestamps) else 0.0, session_end, f"{where}: timestamps")
+        offsets = time_offsets(one, response.time_offset, found.timestamps, where)
+        reasons = _reasons(found, rois_passing(one, response.filter, where), offsets)
+        for offset in np.unique(offsets[reasons == ""]):
+            columns = np.flatnonzero((reasons == "") & (offsets == offset))
+            traces.append(Traces(found.data[:, columns], found.timestamps + offset))
+            ids += [f"{plane}{names[column]}" for column in columns]
+            tracked += [plane * bool(others[column]) + others[column] for column in columns]
+        for reason, left in _by_reason([f"{plane}{name}" for name in names], reasons).items():
+            excluded[reason] = excluded.get(reason, []) + left
+    _check_tracked(tracked, ids, str(path))
+    return Activity(kind="roi", unit_id=ids, tracked_id=tracked, traces=traces, excluded=excluded)
 
 
-def _traces(series: Any, response: config.Response, path: str | Path, session_end: float) -> Activity:
-    where = f"{path}: {series.name}"
-    rows = np.asarray(series.rois.data[:])
-    data = np.asarray(series.data[:], dtype=float)
-    data = data[:, np.newaxis] if data.ndim == 1 else data
-    if data.shape[1:] != rows.shape:
-        raise StudyError(f"{where}: data have shape {data.shape}; expected (times, {len(rows)} ROIs)")
-    times = _timestamps(series, len(data), where)
-    _check_seconds(times[-1] if len(times) else 0.0, session_end, f"{where}: timestamps")
-    ids, tracked = _labels(series.rois.table, rows, response.tracked_id, where)
-    data = np.where(np.isfinite(data), data, np.nan) * (series.conversion or 1.0) + (series.offset or 0.0)
-    problems = ["" if some else "no sample was recorded" for some in np.isfinite(data).any(axis=0)]
-    kept = [row for row, problem in enumerate(problems) if not problem]
-    return Activity(
-        kind="roi",
-        unit_id=[ids[row] for row in kept],
-        tracked_id=[tracked[row] for row in kept],
-        data=data[:, kept],
-        timestamps=times,
-        excluded=_by_reason(ids, problems),
-    )
-
-
-def _timestamps(series: Any, n_times: int, where: str) -> np.ndarray:
-    if series.timestamps is None:
-        return float(series.starting_time or 0.0) + np.arange(n_times) / float(series.rate)
-    times = np.asarray(series.timestamps[:], dtype=float)
-    if times.shape != (n_times,):
-        raise StudyError(f"{where}: {len(times)} timestamps for {n_times} samples")
-    if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
-        raise StudyError(f"{where}: timestamps are missing or do not increase")
-    return times
-
-
-def roi_series(file: Any) -> dict[str, Any]:
-    """Every RoiResponseSeries by its container and name."""
-    from pynwb.ophys import RoiResponseSeries
-
-    found = [thing for thing in file.objects.values() if isinstance(thing, RoiResponseSeries)]
-    return {f"{series.parent.name}/{series.name}": series for series in found}
-
-
-def one_series(is_dff: Mapping[str, bool], name: str | None, path: str | Path) -> str:
-    """Return the key of the series of ROIs of that name; without a name the only one, or the only one of dF/F.
-
-    Parameters
-    ----------
-    is_dff : container/name of each series, and whether it holds dF/F
-
-    Raises
-    ------
-    StudyError
-        If none fits, or several.
-    """
-    fits = [key for key in is_dff if name in (None, key, key.rpartition("/")[2])]
-    if name is None and len(fits) > 1:
-        fits = [key for key in fits if is_dff[key]]
-    if len(fits) != 1:
-        wanted = f"{len(fits)} RoiResponseSeries fit response.roi_series {name!r}"
-        raise StudyError(f"{path}: {wanted}; name one of {', '.join(sorted(is_dff))}")
-    return fits[0]
-
-
-def holds_dff(series: Any) -> bool:
-    """Return whether a series of ROIs holds dF/F."""
-    return series.parent.neurodata_type == "DfOverF"
+def _reasons(found: Traces, passes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """(n_units,) why each ROI is left out, "" where it is not."""
+    recorded = np.isfinite(found.data).any(axis=0)
+    known = np.isfinite(offsets)
+    why = np.where(known, np.where(recorded, "", "no sample was recorded"), "no time within the frame")
+    return np.where(passes, why, FILTERED)
 
 
 def _labels(table: Any, rows: np.ndarray, column: str | None, where: str) -> tuple[list[str], list[str]]:
@@ -176,19 +175,25 @@ def _labels(table: Any, rows: np.ndarray, column: str | None, where: str) -> tup
         ids = [f"{name}@{row}" for name, row in zip(ids, rows, strict=True)]
     if column is None:
         return ids, [""] * len(ids)
-    if column not in table.colnames:
+    if not has_column(table, column):
         raise StudyError(no_column(where, "response.tracked_id", column, table.colnames))
-    tracked = column_values(table, column, where)[rows]
-    return ids, [
-        "" if pd.isna(value) else f"{value:.15g}" if isinstance(value, float) else str(value) for value in tracked
-    ]
+    return ids, [text_of(value) for value in column_values(table, column, where)[rows]]
 
 
-def _check_seconds(last: float, session_end: float, what: str) -> None:
-    if last > TOO_LATE * session_end:
-        raise StudyError(f"{what} reach {last:g}, the last trial ends at {session_end:g} s; times must be in seconds")
+def _check_tracked(tracked: Sequence[str], ids: Sequence[str], where: str) -> None:
+    """Refuse two units of a session with one tracked id: neither could be followed over days."""
+    seen: dict[str, str] = {}
+    for name, unit in zip(tracked, ids, strict=True):
+        if name and name in seen:
+            raise StudyError(
+                f"{where}: units {seen[name]} and {unit} have the same tracked id {name!r} (response.tracked_id); "
+                "expected one unit, or an empty value for units that are not tracked"
+            )
+        seen[name] = unit
 
 
-def _by_reason(ids: list[str], problems: list[str]) -> dict[str, list[str]]:
-    reasons = sorted(set(problems) - {""})
-    return {why: [name for name, problem in zip(ids, problems, strict=True) if problem == why] for why in reasons}
+def _by_reason(ids: Sequence[str], reasons: Sequence[str] | np.ndarray) -> dict[str, list[str]]:
+    return {
+        str(why): [name for name, reason in zip(ids, reasons, strict=True) if reason == why]
+        for why in sorted(set(map(str, reasons)) - {""})
+    }

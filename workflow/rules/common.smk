@@ -12,9 +12,11 @@ from piriform.config import expand as with_environment
 from piriform.config import parse_config, pick
 from piriform.errors import PiriformError
 from piriform.figures import NAMES as FIGURES
+from piriform.filters import column_names
+from piriform.nwb import folder_state, watched
 from piriform.provenance import package_files
 from piriform.run import closing_lines, start
-from piriform.study import find_files
+from piriform.study import local_files
 from piriform.tables import POOLED, load_table
 
 # One job is one thread: more BLAS threads neither speed up small problems nor give the same last digit.
@@ -25,7 +27,9 @@ os.environ.update(NUMBA_NUM_THREADS="1", HDF5_USE_FILE_LOCKING="FALSE")
 try:
     study = parse_config(config)
     SOURCE = with_environment(study.convert.source) if study.convert else None
-    FILES = [] if study.simulate or study.convert else [str(path) for path in find_files(study.data)]
+    EXTRA = [with_environment(study.trials.extra)] if study.trials.extra else []
+    column_names(study.response.filter)  # a filter that cannot be read stops the study before its first session
+    FILES = [] if study.simulate or study.convert else watched(local_files(study.data))
 except PiriformError as error:
     raise WorkflowError(str(error)) from None
 
@@ -40,7 +44,7 @@ def code(script):
 
 
 def recordings(wildcards):
-    """The study's files; for a study made here its manifest, which is written after them."""
+    """The study's files on this machine; for a study made here its manifest, which is written after them."""
     if study.simulate:
         return rules.simulate.output
     if study.convert:
@@ -55,9 +59,14 @@ def found():
 
 
 def files_of(wildcards):
-    """The NWB files of one animal."""
+    """The files of one animal on this machine; those on servers are named in index.csv alone."""
     table = found()
-    return table.loc[table["subject"] == wildcards.subject, "file"].tolist()
+    return watched(table.loc[table["subject"] == wildcards.subject, "file"])
+
+
+def folders_of(wildcards):
+    """The state of one animal's Zarr folders: a change inside one reruns the job (params made from input would not)."""
+    return folder_state(files_of(wildcards))
 
 
 def of_animals(pattern):

@@ -1,6 +1,6 @@
 # From files to trials: which sessions there are, what enters, and behaviour.
 #
-# Reads:  {data}/*.nwb
+# Reads:  {data}/*.nwb, files and Zarr folders here or on servers
 # Writes: index.csv, trials/{subject}.nc, parts/{sessions,behavior}_{subject}.csv, sessions.csv, behavior.csv
 
 
@@ -17,6 +17,7 @@ checkpoint index:
         f"{OUT}/benchmarks/index.tsv"
     params:
         settings=pick(study, "data", "trials", "phases", "inclusion"),
+        folders=folder_state(FILES),
     message:
         f"Find the sessions of {DATA}"
     script:
@@ -27,6 +28,7 @@ rule align:
     """Trial tensors, inclusion and behaviour of one animal."""
     input:
         files=files_of,
+        extra=EXTRA,
         index=f"{OUT}/index.csv",
         code=code("align.py"),
     output:
@@ -41,6 +43,7 @@ rule align:
         subject="(?!pooled$)[^/]+",
     params:
         settings=pick(study, "response", "trials", "classes", "phases", "inclusion", "plateau"),
+        folders=folders_of,
     message:
         "Align the trials of {wildcards.subject}"
     script:

@@ -5,6 +5,7 @@ import pandas as pd
 from piriform.config import restore
 from piriform.prepare import session_tensor, subject_sessions
 from piriform.provenance import job_log
+from piriform.remote import access
 from piriform.tables import load_table, save_table
 from piriform.trials import save_trials
 
@@ -22,6 +23,7 @@ def main(inputs, outputs, *, subject, settings):
             rows.append(row)
             if tensor is not None:
                 yield tensor
+            del tensor  # before the next one is made
 
     save_trials(tensors(), outputs.trials)
     save_table(pd.DataFrame(rows, columns=own.columns), "sessions", outputs.sessions)
@@ -34,6 +36,7 @@ def parts(settings, *names):
 
 
 if "snakemake" in globals():
-    with job_log(snakemake.log[0]):
+    remote = restore({"remote": snakemake.config.get("remote", {})}).remote
+    with job_log(snakemake.log[0]), access(remote, say=print):
         given = restore(snakemake.params.settings)
         main(snakemake.input, snakemake.output, subject=snakemake.wildcards.subject, settings=given)
