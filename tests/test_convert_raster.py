@@ -12,18 +12,16 @@ import pytest
 from raster_files import PROBES, TRAINING, WRITERS, labels, rasters, simulated, write_session, write_v5, write_v73
 from scipy.io import savemat
 from scipy.sparse import csc_array
+from study_metrics import metrics_csv
 
 from piriform.config import Response, load_config
 from piriform.convert import convert, raster
 from piriform.errors import StudyError
-from piriform.measure import session_metrics
 from piriform.nwb import read_activity, read_header
 from piriform.nwb_writer import write_recording
 from piriform.prepare import session_tensor, subject_sessions
 from piriform.provenance import sha256, versions
 from piriform.study import index_study
-from piriform.tables import save_table
-from piriform.task import composition, matched_counts
 
 CONFIG = load_config(Path(__file__).parents[1] / "config" / "raster.yaml")
 EVERY, ONSET = 20.0, 5.0  # s: trials as laid out, and odour on within each
@@ -132,18 +130,21 @@ def test_times_are_laid_out_and_said_to_be(recordings, source, tmp_path):
         read_activity(path, Response(kind="units")).obs_intervals[0], trials[["start_time", "stop_time"]]
     )
     assert "stores neither dates nor when a trial began" in notes
-    assert f"Converted by piriform {versions()['piriform']} (raster) from 5 files" in notes
+    assert (
+        f"Converted by piriform {versions()['piriform']} (raster) from 5 files, listed in analysis/source_files"
+        in notes
+    )
     assert units["source_file"].tolist() == [file.name for file in files]
     assert units["source_sha256"].tolist() == [sha256(file) for file in files]
 
 
 @pytest.fixture
-def tensors(recordings, source, tmp_path):
-    """The trial tensors of the converted study, and of the simulator's own files."""
+def studies(recordings, source, tmp_path):
+    """The NWB files of the converted study, and the simulator's own."""
     for day, recording in enumerate(recordings, start=1):
         write_session(source, recording, day=day)
         write_recording(recording, tmp_path / "own" / f"day-{day}.nwb")
-    return [tensors_of(sorted(files)) for files in (converted(source, tmp_path)[0], (tmp_path / "own").glob("*.nwb"))]
+    return converted(source, tmp_path)[0], sorted((tmp_path / "own").glob("*.nwb"))
 
 
 def tensors_of(files):
@@ -154,7 +155,8 @@ def tensors_of(files):
     return [session_tensor(session, **sections)[1] for session in sessions]
 
 
-def test_the_tensors_are_those_of_the_simulated_files(tensors):
+def test_the_tensors_are_those_of_the_simulated_files(studies):
+    tensors = [tensors_of(files) for files in studies]
     assert [len(some) for some in tensors] == [2, 2]
     for ours, own in zip(*tensors, strict=True):
         np.testing.assert_array_equal(ours.values, own.values)
@@ -164,21 +166,17 @@ def test_the_tensors_are_those_of_the_simulated_files(tensors):
             assert ours.attrs[name] == own.attrs[name]
 
 
-def test_the_metrics_are_those_of_the_simulated_files_to_the_byte(tensors, tmp_path):
-    """With labels that the source has (the trial type as stimulus and stratum)."""
-    measures = CONFIG.measures.model_copy(update={"n_draws": 2, "n_permutations": 9})
-    parts = {"measures": measures, "response": CONFIG.response, "classes": CONFIG.classes}
-    files = []
-    for number, some in enumerate(tensors):
-        counts = matched_counts(some, **parts, inclusion=CONFIG.inclusion)
-        shares = composition(some, response=CONFIG.response, classes=CONFIG.classes)
-        rows = [row for one in some for row in session_metrics(one, **parts, **counts, shares=shares, seed=1)]
-        files.append(tmp_path / f"metrics{number}.csv")
-        save_table(pd.DataFrame(rows), "metrics", files[-1])
+def test_the_metrics_are_those_of_the_simulated_files_to_the_byte(studies, tmp_path):
+    """By the scripts of the workflow, with labels that the source has (the trial type as stimulus and stratum)."""
+    few = CONFIG.measures.model_copy(update={"n_draws": 2, "n_permutations": 9})
+    config = CONFIG.model_copy(update={"measures": few})
+    ours, own = (
+        metrics_csv([str(path) for path in files], config, tmp_path / f"results{number}")
+        for number, files in enumerate(studies)
+    )
 
-    table = pd.read_csv(files[0])
-    assert table["value"].notna().sum() > 50
-    assert files[0].read_bytes() == files[1].read_bytes()
+    assert pd.read_csv(ours)["value"].notna().sum() > 50
+    assert ours.read_bytes() == own.read_bytes()
 
 
 @pytest.mark.parametrize(

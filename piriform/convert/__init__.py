@@ -1,29 +1,33 @@
 """How do published files become NWB? One module per format behind one call.
 
-A converter is a module with a ``DESCRIPTION`` and a function
-``convert(source, dest, *, progress) -> list[Path]``: ``source`` is a file or folder, ``dest`` the
-folder for the NWB files, ``progress`` is called with one line of text per session.
+A converter has a ``DESCRIPTION`` and a function ``sessions(source, *, progress)``; see
+:mod:`piriform.convert.formats`. What is shared, from finding files to writing NWB with its
+provenance, is done here once.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
-from piriform.convert import iurilli, raster, wang
-from piriform.convert.source import Progress
-from piriform.errors import known
+from piriform.convert.formats import CONVERTERS, DESCRIPTIONS, descriptions, format_named
+from piriform.convert.manifest import refused_sessions, strangers, with_refused, write_manifest
+from piriform.convert.source import Progress, Session, files_below, source_files
+from piriform.convert.writing import Conversion, Refused, write_sessions
 
-#: What converts each format.
-CONVERTERS: dict[str, Callable[..., list[Path]]] = {
-    "iurilli": iurilli.convert,
-    "raster": raster.convert,
-    "wang": wang.convert,
-}
-#: What each format is, for the help text.
-DESCRIPTIONS: dict[str, str] = {
-    "iurilli": iurilli.DESCRIPTION,
-    "raster": raster.DESCRIPTION,
-    "wang": wang.DESCRIPTION,
-}
+__all__ = [
+    "CONVERTERS",
+    "DESCRIPTIONS",
+    "Conversion",
+    "Refused",
+    "Session",
+    "conversion",
+    "convert",
+    "descriptions",
+    "files_below",
+    "refused_sessions",
+    "source_files",
+    "strangers",
+    "with_refused",
+    "write_manifest",
+]
 
 
 def convert(format: str, source: str | Path, dest: str | Path, *, progress: Progress = print) -> list[Path]:
@@ -32,7 +36,7 @@ def convert(format: str, source: str | Path, dest: str | Path, *, progress: Prog
     Parameters
     ----------
     format : str
-        One of ``CONVERTERS``.
+        One of ``descriptions()``.
     source : path
         File to convert, or a folder that is searched through.
     dest : path
@@ -52,4 +56,15 @@ def convert(format: str, source: str | Path, dest: str | Path, *, progress: Prog
     StudyError
         If a source file, or something inside it, cannot be used; all other sessions are written first.
     """
-    return CONVERTERS[known("format", format, CONVERTERS)](source, dest, progress=progress)
+    return conversion(format, source, dest, progress=progress).check().files
+
+
+def conversion(format: str, source: str | Path, dest: str | Path, *, progress: Progress = print) -> Conversion:
+    """Convert as :func:`convert` does, but return the sessions that were refused beside the files, and raise for none.
+
+    Raises
+    ------
+    ConfigError
+        If the format is not known.
+    """
+    return write_sessions(format_named(format), source, dest, progress=progress)

@@ -6,6 +6,7 @@ odour's first inhalation at 4000 ms. It holds neither dates, subjects, names of 
 order of the trials; what stands for them here says so in the file.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from piriform.convert.source import Progress, Session, source_files, with_origin, write_sessions
+from piriform.convert.source import Progress, Session, sessions_of_files, source_files
 from piriform.errors import StudyError
 from piriform.nwb_writer import Recording
 
@@ -73,8 +74,8 @@ class Cell:
     quality: dict[str, float]
 
 
-def convert(source: str | Path, dest: str | Path, *, progress: Progress = print) -> list[Path]:
-    """Write one NWB file per recording of each ``.mat`` file.
+def sessions(source: Path, *, progress: Progress = print) -> Iterator[Session]:
+    """Return one session per recording of each ``.mat`` file.
 
     ``espe(3)`` of ``aPCx_15.mat`` becomes subject ``aPCx_15-exp03``, session ``exp03``: which animal it
     was is not in the source. A spike in column ``k`` (from 0) of a raster is written at
@@ -83,15 +84,15 @@ def convert(source: str | Path, dest: str | Path, *, progress: Progress = print)
     Raises
     ------
     StudyError
-        If a file is not one of these, or units of a recording disagree on their trials; the message
-        names the file and the path inside it. All other recordings are written first.
+        If there is no such file. Reading a session raises it if the file is not one of these, or
+        units of a recording disagree on their trials; the message names the file and the path inside it.
     """
-    return write_sessions(source_files(source, ".mat"), _sessions, dest, progress=progress)
+    return sessions_of_files(source_files(source, ".mat"), _sessions)
 
 
 def _sessions(path: Path) -> list[Session]:
     return [
-        (f"{path}: espe({number})", partial(_recording, experiment, path, number))
+        Session(f"{path}: espe({number})", partial(_recording, experiment, path, number), [path])
         for number, experiment in enumerate(_experiments(path), start=1)
     ]
 
@@ -166,7 +167,7 @@ def _recording(experiment: Any, path: Path, number: int) -> Recording | None:
     n_repetitions = _n_repetitions(cells)
     trials = _trials(n_repetitions)
     row_of = trials.reset_index().pivot(index="odor", columns="repetition", values="index").to_numpy()
-    recording = Recording(
+    return Recording(
         subject=f"{path.stem}-exp{number:02d}",
         session=f"exp{number:02d}",
         start=START,
@@ -181,7 +182,6 @@ def _recording(experiment: Any, path: Path, number: int) -> Recording | None:
         about=ABOUT,
         animal=ANIMAL,
     )
-    return with_origin(recording, path, "iurilli")
 
 
 def _n_repetitions(cells: list[Cell]) -> list[int]:

@@ -18,10 +18,10 @@ import pandas as pd
 
 from piriform.convert import raster_file
 from piriform.convert.raster_file import CHOICE, CORRECT, PORTS, PROBES, REPEATS, Labels, read_labels, read_spikes
-from piriform.convert.source import Progress, Session, source_files, write_sessions
+from piriform.convert.source import Progress, Session, refused_session, source_files
 from piriform.errors import StudyError
 from piriform.nwb_writer import Recording
-from piriform.provenance import sha256, versions
+from piriform.provenance import sha256
 
 DESCRIPTION = "per-unit rasters of Berners-Lee et al. 2023 (MATLAB v5 or v7.3, `raster_data`): target mixture, licks"
 
@@ -71,7 +71,6 @@ NOTES = (
     f"are laid out in the source's order, {TRIAL_EVERY:g} s apart. Times within a trial are the source's; spikes have "
     "a resolution of 1 ms, a spike in the millisecond [k, k + 1) is written at k + 0.5 ms."
 )
-NAMED = ", which the units table names with their SHA-256."
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,8 @@ class Unit:
     has_repeats: bool
 
 
-def convert(source: str | Path, dest: str | Path, *, progress: Progress = print) -> list[Path]:
-    """Write one NWB file per mouse and day of the ``.mat`` files of a folder.
+def sessions(source: Path, *, progress: Progress = print) -> list[Session]:
+    """Return one session per mouse and day of the ``.mat`` files of a folder.
 
     Empty cells, a missing column of repeats, a unit stored twice (left out the second time), a
     session with both probes and repeats, and licks outside a trial's 17 s are told to ``progress`` and
@@ -95,34 +94,25 @@ def convert(source: str | Path, dest: str | Path, *, progress: Progress = print)
     Raises
     ------
     StudyError
-        If a file cannot be read, or units of a session disagree on its trials; the message names the
-        file. All other sessions are written first.
+        If there is no such file. Reading a session raises it if a file cannot be read, or units of a
+        session disagree on its trials; the message names the file.
     """
-    files = source_files(source, ".mat")
-    return write_sessions([Path(source)], lambda _: _sessions(files, progress), dest, progress=progress)
-
-
-def _sessions(files: Sequence[Path], progress: Progress) -> list[Session]:
-    """Files that cannot be read, then the sessions by mouse and day."""
-    found: list[Session] = []
+    found: list[Session] = []  # files that cannot be read come first
     groups: dict[tuple[str, int], list[Unit]] = {}
-    for path in files:
+    for path in source_files(source, ".mat"):
         try:
             unit = _unit(path)
         except StudyError as error:
-            found.append((str(path), partial(_refuse, error)))
+            found.append(refused_session(str(path), error))
         else:
             groups.setdefault((unit.subject, unit.day), []).append(unit)
     repeats = [key for key, units in groups.items() if any(unit.has_repeats for unit in units)]
     for (subject, day), units in sorted(groups.items()):
         over = any(other == subject and first <= day for other, first in repeats)
         phase = "overtraining" if over else "training"
-        found.append((f"subject {subject!r} day {day}", partial(_recording, units, phase, progress)))
+        read = partial(_recording, units, phase, progress)
+        found.append(Session(f"subject {subject!r} day {day}", read, [unit.path for unit in units]))
     return found
-
-
-def _refuse(error: StudyError) -> Recording:
-    raise error
 
 
 def _unit(path: Path) -> Unit:
@@ -139,7 +129,6 @@ def _recording(units: Sequence[Unit], phase: str, progress: Progress) -> Recordi
     remarks += late + twice
     for remark in remarks:
         progress(f"subject {labels.subject!r} day {labels.day}: {remark}")
-    origin = f"Converted by piriform {versions()['piriform']} (raster) from {len(kept)} files"
     return Recording(
         subject=labels.subject,
         session=f"day-{labels.day:02d}",
@@ -153,7 +142,7 @@ def _recording(units: Sequence[Unit], phase: str, progress: Progress) -> Recordi
         unit_meanings=UNIT_MEANINGS,
         obs_intervals=trials[["start_time", "stop_time"]].to_numpy(),
         events=events,
-        about={**ABOUT, "notes": " ".join([NOTES, *(f"Note: {text}." for text in remarks), origin + NAMED])},
+        about={**ABOUT, "notes": " ".join([NOTES, *(f"Note: {text}." for text in remarks)])},
         animal={"species": "Mus musculus", "description": "Name as in the source; nothing else is stated there."},
     )
 

@@ -161,7 +161,12 @@ def _subject(value: Any, where: str) -> str:
     value = _single(value)
     if value.size != 1 or value.dtype.kind != "U" or not str(value.ravel()[0]).strip():
         raise StudyError(f"{where}.{MOUSE}: {value.dtype} values of shape {value.shape}, expected the mouse's name")
-    return str(value.ravel()[0]).strip()
+    name = str(value.ravel()[0]).strip()
+    if "/" in name or not name.isprintable():
+        raise StudyError(
+            f"{where}.{MOUSE}: {name!r}, expected a name that a file may have (no '/', no control characters)"
+        )
+    return name
 
 
 def _day(value: Any, where: str) -> int:

@@ -3,7 +3,7 @@
 One function, :func:`write_recording`, serves the simulator and every converter.
 """
 
-from piriform.nwb_writer.recording import Recording
+from piriform.nwb_writer.recording import Origin, Recording
 from piriform.nwb_writer.writer import write_recording
 
-__all__ = ["Recording", "write_recording"]
+__all__ = ["Origin", "Recording", "write_recording"]

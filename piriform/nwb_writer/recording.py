@@ -22,6 +22,41 @@ TIMES = {
 }
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a converted recording comes from.
+
+    Attributes
+    ----------
+    converter : str
+        Name of the source's format.
+    software : tuple of (name, version)
+        The programs that made the file.
+    files : tuple of (name, SHA-256)
+        The source files.
+    """
+
+    converter: str
+    software: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The same as a sentence.
+
+        Examples
+        --------
+        >>> Origin("wang", (("piriform", "0.1.0"),), (("a.npz", "e3b0"),)).sentence
+        'Converted by piriform 0.1.0 (wang) from a.npz, SHA-256 e3b0.'
+        """
+        programs = ", ".join(f"{name} {version}" for name, version in self.software)
+        if len(self.files) == 1:
+            ((name, digest),) = self.files
+            return f"Converted by {programs} ({self.converter}) from {name}, SHA-256 {digest}."
+        source = f"{len(self.files)} files, listed in analysis/source_files" if self.files else "files it does not name"
+        return f"Converted by {programs} ({self.converter}) from {source}."
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """One session of one subject: trials, and spike times or fluorescence, or both.
@@ -45,8 +80,8 @@ class Recording:
         Smallest difference between two spike times, s; needed where there are spike times.
     units : DataFrame, optional
         Further columns of the units table, one row per unit; ``unit_meanings`` says what each is.
-    obs_intervals : (n_intervals, 2) array, optional
-        When the units were observed, s; the same for all of them.
+    obs_intervals : (n_intervals, 2) array, or a sequence of one such array per unit, optional
+        When the units were observed, s; one array holds for all of them.
     fluorescence : (n_times, n_rois) array, optional
         dF/F; ``timestamps`` (n_times,) in s.
     rois : DataFrame, optional
@@ -59,6 +94,8 @@ class Recording:
     about, animal : mapping
         Some of ``ABOUT`` and ``ANIMAL``: fields of NWB's file and subject. Sex and age that are
         not known are written as "U" and "P0D/" (any age).
+    origin : Origin, optional
+        Where a converted recording comes from; a converter leaves it to ``piriform.convert``.
 
     Raises
     ------
@@ -76,7 +113,7 @@ class Recording:
     spike_resolution: float | None = None
     units: pd.DataFrame | None = None
     unit_meanings: Mapping[str, str] = field(default_factory=dict)
-    obs_intervals: np.ndarray | None = None
+    obs_intervals: np.ndarray | Sequence[np.ndarray] | None = None
     fluorescence: np.ndarray | None = None
     timestamps: np.ndarray | None = None
     rois: pd.DataFrame | None = None
@@ -84,6 +121,7 @@ class Recording:
     events: Mapping[str, np.ndarray] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     animal: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -98,12 +136,23 @@ class Recording:
         """Subject and session, for messages."""
         return f"subject {self.subject!r} session {self.session!r}"
 
+    @property
+    def observed(self) -> list[np.ndarray] | None:
+        """Intervals of each unit, (n_intervals, 2) arrays in s; None where they are not known."""
+        if self.obs_intervals is None:
+            return None
+        if isinstance(self.obs_intervals, np.ndarray):
+            return [self.obs_intervals] * len(self.spike_times or ())
+        return [np.asarray(intervals) for intervals in self.obs_intervals]
+
 
 def _check_names(recording: Recording) -> None:
     for kind in ("subject", "session"):
         name = getattr(recording, kind)
         if not name or "/" in name:
             raise StudyError(f"{recording.where}: the {kind}'s name must be text without '/', got {name!r}")
+        if not name.isprintable():
+            raise StudyError(f"{recording.where}: the {kind}'s name {name!r} has a control character; remove it")
     if recording.start.tzinfo is None:
         raise StudyError(f"{recording.where}: start {recording.start} has no time zone; give one, e.g. datetime.UTC")
     for kind, names in (("about", ABOUT), ("animal", ANIMAL), ("imaging", IMAGING)):
@@ -136,19 +185,26 @@ def _check_spikes(recording: Recording) -> None:
             "spike times in s, e.g. 1 / 30000"
         )
     _check_rows(recording.units, len(spikes), recording.unit_meanings, f"{where}: units")
-    intervals = np.array([[0, np.inf]]) if recording.obs_intervals is None else np.asarray(recording.obs_intervals)
-    if intervals.ndim != 2 or intervals.shape[1] != 2:
+    observed = recording.observed or [np.array([[0, np.inf]])] * len(spikes)
+    if len(observed) != len(spikes):
+        raise StudyError(f"{where}: obs_intervals of {len(observed)} units for {len(spikes)}; give one array each")
+    for row, (times, intervals) in enumerate(zip(spikes, observed, strict=True)):
+        _check_ascending(np.asarray(times, dtype=float), f"{where}: spike_times of unit {row}")
+        _check_observed(np.asarray(times, dtype=float), intervals, row, where)
+
+
+def _check_observed(times: np.ndarray, intervals: np.ndarray, row: int, where: str) -> None:
+    """All spikes of a unit lie in its intervals, ends included."""
+    if intervals.ndim != 2 or intervals.shape[1] != 2 or not len(intervals):
         raise StudyError(f"{where}: obs_intervals have shape {intervals.shape}, expected (n_intervals, 2)")
     _check_ascending(intervals.ravel()[:-1], f"{where}: obs_intervals")
-    for row, times in enumerate(spikes):
-        _check_ascending(np.asarray(times, dtype=float), f"{where}: spike_times of unit {row}")
-        interval = np.searchsorted(intervals[:, 0], times, side="right") - 1
-        outside = (interval < 0) | (times > intervals[interval, 1])
-        if outside.any():
-            raise StudyError(
-                f"{where}: unit {row} fires at {np.asarray(times)[outside][0]:g} s, when it was not observed; "
-                "mend obs_intervals or drop those spikes (time 0 is the session's start)"
-            )
+    interval = np.searchsorted(intervals[:, 0], times, side="right") - 1
+    outside = (interval < 0) | (times > intervals[interval, 1])
+    if outside.any():
+        raise StudyError(
+            f"{where}: unit {row} fires at {times[outside][0]:g} s, when it was not observed; "
+            "mend obs_intervals or drop those spikes (time 0 is the session's start)"
+        )
 
 
 def _check_fluorescence(recording: Recording) -> None:

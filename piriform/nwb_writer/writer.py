@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from piriform.nwb_writer.recording import TIMES, Recording
+from piriform.nwb_writer.recording import TIMES, Origin, Recording
 from piriform.provenance import atomic_path
 
 #: Root of all identifiers: uuid5 of a name in this namespace.
@@ -33,6 +33,8 @@ def write_recording(recording: Recording, path: str | Path) -> None:
     if recording.fluorescence is not None:
         _add_fluorescence(file, recording)
     _add_events(file, recording)
+    if recording.origin is not None and recording.origin.files:
+        _add_sources(file, recording.origin)
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as h5:
         manager = get_manager()
         with NWBHDF5IO(file=h5, mode="w", manager=manager) as io:
@@ -55,6 +57,7 @@ def _file(recording: Recording) -> Any:
         session_start_time=recording.start,
         file_create_date=[recording.start],
         session_id=recording.session,
+        was_generated_by=[list(program) for program in recording.origin.software] if recording.origin else None,
         subject=Subject(subject_id=recording.subject, **({"sex": "U", "age": "P0D/"} | dict(recording.animal))),
         **about,
     )
@@ -75,10 +78,10 @@ def _add_units(file: Any, recording: Recording) -> None:
     ends = np.cumsum([len(times) for times in spikes])
     times = VectorData(name="spike_times", description="times of the spikes, s", data=np.concatenate([*spikes, []]))
     columns = [times, VectorIndex(name="spike_times_index", data=ends, target=times)]
-    if recording.obs_intervals is not None:
-        observed = np.tile(np.asarray(recording.obs_intervals, dtype=float), (len(spikes), 1))
+    if recording.observed:
+        observed = np.concatenate(recording.observed).astype(float)
         intervals = VectorData(name="obs_intervals", description="when the unit was observed, s", data=observed)
-        ends = len(recording.obs_intervals) * np.arange(1, len(spikes) + 1)
+        ends = np.cumsum([len(some) for some in recording.observed])
         columns += [intervals, VectorIndex(name="obs_intervals_index", data=ends, target=intervals)]
     columns += _columns(recording.units, recording.unit_meanings)
     file.units = Units(
@@ -108,6 +111,19 @@ def _add_fluorescence(file: Any, recording: Recording) -> None:
         **_clock(np.asarray(recording.timestamps, dtype=float)),
     )
     responses.add_roi_response_series(series)
+
+
+def _add_sources(file: Any, origin: Origin) -> None:
+    """The source files with their SHA-256, for which NWB has no field of its own."""
+    from hdmf.common import DynamicTable, VectorData
+
+    names, digests = (list(column) for column in zip(*origin.files, strict=True))
+    columns = [
+        VectorData(name="file", description="path of the source file, from the folder converted", data=names),
+        VectorData(name="sha256", description="SHA-256 of its bytes", data=digests),
+    ]
+    description = f"files that were converted; format {origin.converter}"
+    file.add_analysis(DynamicTable(name="source_files", description=description, columns=columns))
 
 
 def _imaging_plane(file: Any, imaging: Mapping[str, Any]) -> Any:
@@ -177,7 +193,13 @@ def _values(column: pd.Series) -> Any:
         return column.to_numpy()
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=float)
-    return ["" if pd.isna(value) else value.decode() if isinstance(value, bytes) else str(value) for value in column]
+    return [_text(value) for value in column]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
 def _name_objects(builder: Any, recording: Recording, path: str = "") -> None:

@@ -26,10 +26,12 @@ if study.simulate:
 
 if study.convert:
 
+    from piriform.convert import files_below
+
     rule convert:
-        """Published files as NWB."""
+        """Published files or plain tables as NWB; a session that is refused is listed in the manifest."""
         input:
-            source=SOURCE,
+            source=files_below(SOURCE),
             code=code("convert.py"),
         output:
             manifest=f"{DATA}/converted.json",
@@ -40,6 +42,6 @@ if study.convert:
         params:
             settings=pick(study, "convert"),
         message:
-            "Convert {input.source} to NWB"
+            f"Convert {SOURCE} to NWB"
         script:
             "../scripts/convert.py"

@@ -1,19 +1,22 @@
 """Turn published files into NWB: the config's `convert` -> {data}/*.nwb, {data}/converted.json."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from piriform.config import expand, restore
-from piriform.convert import convert
-from piriform.provenance import job_log, sha256, write_json
+from piriform.convert import conversion, strangers, write_manifest
+from piriform.provenance import job_log
 
 
 def main(outputs, *, settings):
-    """Write the sessions and, last, the manifest that names them."""
-    folder = Path(outputs.manifest).parent
-    source = settings.convert.source
-    files = convert(settings.convert.format, expand(source), folder, progress=print)
-    manifest = {"format": settings.convert.format, "source": source}
-    write_json(manifest | {"files": {str(path.relative_to(folder)): sha256(path) for path in files}}, outputs.manifest)
+    """Write the sessions and, last, the manifest that names them and those that were refused.
+
+    The study goes on without a refused session; it fails only if nothing could be converted.
+    """
+    folder, given = Path(outputs.manifest).parent, settings.convert
+    done = conversion(given.format, expand(given.source), folder, progress=print).check(complete=False)
+    done = replace(done, refused=[*done.refused, *strangers(done, folder)])
+    write_manifest(done, folder, format=given.format, source=given.source)
 
 
 if "snakemake" in globals():
