@@ -24,6 +24,11 @@ TABLE_MEANINGS = {
     "transitions": "One row per stimulus of a subject: does its accuracy change in a step, and does the decoder's?",
     "similarity": "One row per session and pair of trial types, for the similarity figure.",
     "scatter": "One row per trial, for the scatter figure.",
+    "comparison": "One row per metric and candidate: do networks, or a line or a logarithm, predict animals left out?",
+    "network_measures": "In `networks/{experiment}/`: one row per network, checkpoint and measure.",
+    "network_quantities": "In `networks/{experiment}/`: one row per network and quantity, what its course comes down to.",
+    "network_effects": "In `networks/{experiment}/`: one row per condition and quantity, the mean over seeds.",
+    "network_claims": "In `networks/{experiment}/`: one row per claim of the experiment, and whether it held.",
 }
 
 

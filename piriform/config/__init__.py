@@ -4,24 +4,11 @@ The pydantic models are the single source of the checks, of ``workflow/schemas/c
 and of the reference page ``docs/config.md``.
 """
 
+from piriform.config.analysis import Calibrate, Dynamics, Measures, Plateau, Transitions, Verdict
+from piriform.config.networks import Networks
 from piriform.config.reading import REAL_DATA, expand, load_config, parse_config, pick, restore
-from piriform.config.sections import (
-    Calibrate,
-    Classes,
-    Convert,
-    Dynamics,
-    Inclusion,
-    Measures,
-    Phases,
-    Plateau,
-    Response,
-    Section,
-    Simulate,
-    Transitions,
-    Trials,
-    Verdict,
-    Window,
-)
+from piriform.config.recordings import Classes, Convert, Inclusion, Phases, Remote, Response, Simulate, Trials
+from piriform.config.section import Section, Window
 from piriform.config.whole import Config, config_schema
 
 __all__ = [
@@ -33,8 +20,10 @@ __all__ = [
     "Dynamics",
     "Inclusion",
     "Measures",
+    "Networks",
     "Phases",
     "Plateau",
+    "Remote",
     "Response",
     "Section",
     "Simulate",

@@ -7,22 +7,10 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from piriform.config.sections import (
-    Calibrate,
-    Classes,
-    Convert,
-    Dynamics,
-    Inclusion,
-    Measures,
-    Phases,
-    Plateau,
-    Response,
-    Section,
-    Simulate,
-    Transitions,
-    Trials,
-    Verdict,
-)
+from piriform.config.analysis import Calibrate, Dynamics, Measures, Plateau, Transitions, Verdict
+from piriform.config.networks import Networks
+from piriform.config.recordings import Classes, Convert, Inclusion, Phases, Remote, Response, Simulate, Trials
+from piriform.config.section import Section
 
 
 class Config(Section):
@@ -33,12 +21,16 @@ class Config(Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="name of the study; results go to `results`/`study`",
     )
-    data: str | list[str] = Field(description="folder of NWB files (searched through), or a list of files")
+    data: str | list[str] = Field(
+        description="folder of NWB files (searched through), one file, or the address of either "
+        "(`https://`, `s3://`, `dandi://`), or a list of these"
+    )
     results: str = Field("results", description="folder for results")
     seed: int = Field(1, ge=0, description="seed of everything random in the analysis")
     simulate: Simulate | None = None
     convert: Convert | None = None
     calibrate: Calibrate | None = None
+    remote: Remote = Remote()
     response: Response = Response()
     trials: Trials = Trials()
     classes: Classes
@@ -49,6 +41,7 @@ class Config(Section):
     dynamics: Dynamics = Dynamics()
     transitions: Transitions = Transitions()
     verdict: Verdict = Verdict()
+    networks: Networks = Networks()
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
