@@ -7,16 +7,17 @@
 # PYTHON=python3.12 make demo      another interpreter
 # CORES=8 make demo                more jobs at once
 # BENCH_OPTIONS=--quick make bench  a minute, writes nothing
+# make bench-align                  the speed and memory of alignment, next to others
 
 PYTHON ?= python3
 CORES ?= 2
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := fast,test,lint,docs
+EXTRAS := fast,zarr,remote,dandi,networks,slurm,test,lint,docs
 BENCH ?= .venv-bench
 
-.PHONY: help setup demo test test-slow lint docs bench profile calibrate clean
+.PHONY: help setup demo test test-slow lint docs bench bench-align profile calibrate clean
 .SUFFIXES:
 
 help:
@@ -74,6 +75,9 @@ $(BENCH)/.installed: pyproject.toml requirements/constraints.txt benchmarks/requ
 
 bench: $(BENCH)/.installed
 	@$(BENCH)/bin/python -m benchmarks.engine $(BENCH_OPTIONS)
+
+bench-align: $(BENCH)/.installed
+	@$(BENCH)/bin/python -m benchmarks.alignment $(BENCH_OPTIONS)
 
 profile: demo
 	@echo "== wall time of each job, s"
