@@ -16,6 +16,8 @@ from piriform.trials import TRIAL_COORDS, make_trials
 
 #: s; times that differ by less are the same.
 TOLERANCE = 1e-9
+#: Units whose traces are averaged together: few, so that little is copied at once.
+AT_ONCE = 32
 
 
 def bin_centres(window: tuple[float, float], bin_width: float) -> np.ndarray:
@@ -101,11 +103,11 @@ def align_traces(
     opens = np.asarray(event_times, dtype=float) + window[0]
     edges = opens[:, np.newaxis] + bin_width * np.arange(n_bins + 1)
     sample = np.searchsorted(timestamps, edges - TOLERANCE)
-    known = np.isfinite(data)
-    total = _sums(np.where(known, data, 0.0), sample)
-    count = _sums(known.astype(float), sample)
-    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return mean.transpose(0, 2, 1).astype(np.float32)
+    means = np.empty((len(opens), data.shape[1], n_bins), dtype=np.float32)
+    for first in range(0, data.shape[1], AT_ONCE):
+        units = slice(first, first + AT_ONCE)
+        means[:, units] = _means(np.array(data[:, units].T, dtype=float, order="C"), sample)
+    return means
 
 
 def pool_sessions(tensors: Sequence[xr.DataArray]) -> xr.DataArray:
@@ -182,14 +184,22 @@ def _inside(intervals: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.nd
     return (last >= 0) & (stop <= ends[last] + TOLERANCE)
 
 
+def _means(traces: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    """(n_trials, n_units, n_bins) means of the finite samples from one sample index to the next, NaN without.
+
+    ``traces`` (n_units, n_times), ``sample`` (n_trials, n_bins + 1).
+    """
+    known = np.isfinite(traces)
+    total, count = _sums(np.where(known, traces, 0.0), sample), _sums(known, sample)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).transpose(1, 0, 2)
+
+
 def _sums(values: np.ndarray, sample: np.ndarray) -> np.ndarray:
-    """(n_trials, n_bins, n_units) sums of ``values`` from one sample index to the next, 0 if none."""
-    n_trials, n_edges = sample.shape
-    padded = np.concatenate([values, np.zeros((1, values.shape[1]))])
-    pairs = np.stack([sample[:, :-1], sample[:, 1:]], axis=2).ravel()
-    sums = np.add.reduceat(padded, pairs, axis=0)[::2] if len(pairs) else np.zeros((0, values.shape[1]))
-    sums[pairs[::2] >= pairs[1::2]] = 0.0
-    return sums.reshape(n_trials, n_edges - 1, values.shape[1])
+    """(n_units, n_trials, n_bins) sums of ``values`` from one sample index to the next, 0 if none."""
+    padded = np.zeros((len(values), values.shape[1] + 1))
+    padded[:, :-1] = values
+    sums = np.add.reduceat(padded, sample.ravel(), axis=1).reshape(len(values), *sample.shape)[:, :, :-1]
+    return np.where(sample[:, :-1] < sample[:, 1:], sums, 0.0)
 
 
 def _check_poolable(tensors: Sequence[xr.DataArray]) -> None:

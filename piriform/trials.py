@@ -107,6 +107,7 @@ def save_trials(tensors: Iterable[xr.DataArray], path: str | Path) -> None:
             check_trials(tensor).to_dataset().to_netcdf(
                 temporary, mode="a", engine="h5netcdf", group=str(tensor.attrs["session"])
             )
+            del tensor  # before the next one is made
 
 
 def session_names(path: str | Path) -> list[str]:

@@ -1,12 +1,17 @@
+from datetime import UTC, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from piriform import config
 from piriform.align import align_spikes, align_traces, bin_centres, pool_sessions
 from piriform.errors import TrialsError
-from piriform.trials import check_trials, make_trials
+from piriform.prepare import session_tensor, subject_sessions
+from piriform.study import index_study
+from piriform.trials import check_trials, make_trials, save_trials, session_names
 
 CUT = {"window": (-0.5, 1.0), "bin_width": 0.1}
 
@@ -242,3 +247,61 @@ def test_what_cannot_be_pooled():
             pool_sessions([one, tensor("AB", "s2", time=time)])
     with pytest.raises(TrialsError, match="stimulus 'A' is of class 'A' in one session and 'target' in another"):
         pool_sessions([one, tensor("AB", "s2", classes=["target", "B"])])
+
+
+# Memory ---------------------------------------------------------------------------------------
+
+
+def peak(call):
+    """Bytes that a call needs at the most beyond what was there, and what it returns."""
+    import tracemalloc
+
+    tracemalloc.start()
+    try:
+        result = call()
+        return tracemalloc.get_traced_memory()[1], result
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("intervals", [None, [np.array([[0.0, 1e4]])] * 300])
+def test_aligning_spikes_takes_little_more_than_the_result(intervals):
+    rng = np.random.default_rng(0)
+    spikes, events = [np.sort(rng.uniform(0, 1000, 1000)) for _ in range(300)], np.linspace(1, 990, 200)
+    cut = {"window": (-0.5, 2.0), "bin_width": 0.02, "obs_intervals": intervals}
+    taken, rates = peak(lambda: align_spikes(spikes, events, **cut))
+    assert rates.nbytes == 4 * 200 * 300 * 125
+    assert taken < 1.1 * rates.nbytes
+
+
+def test_aligning_traces_takes_little_more_than_the_result():
+    data, times = np.random.default_rng(0).normal(size=(4000, 400)), np.arange(4000) / 10
+    taken, rates = peak(lambda: align_traces(data, times, np.linspace(1, 390, 200), window=(-1, 4), bin_width=0.1))
+    assert taken < 2 * rates.nbytes  # 32 of 400 traces are worked on at once, in float64
+
+
+def test_sessions_go_from_file_to_tensor_one_at_a_time(make_nwb, sound_trials, tmp_path):
+    """Spikes, rates and the tensor of one session are in memory, and nothing of another."""
+    rng = np.random.default_rng(0)
+    classes = config.Classes(target=["target"], nontarget=["nontarget"])
+    response = config.Response(bin=0.005)
+    plan = {"trials": config.Trials(), "classes": classes, "phases": config.Phases(), "plateau": config.Plateau()}
+
+    def written(n_units, n_sessions):
+        for number in range(n_sessions):
+            spikes = [np.sort(rng.uniform(0, 200, 500)) for _ in range(n_units)] + [
+                np.array([])
+            ]  # the last is left out
+            start = datetime(2024, 1, number + 1, tzinfo=UTC)
+            make_nwb(f"{n_units}/{number}.nwb", trials=sound_trials, spikes=spikes, session=str(number), start=start)
+        sessions, _ = subject_sessions(index_study(sorted((tmp_path / str(n_units)).iterdir())), **plan)
+        tensors = (
+            session_tensor(one, response=response, classes=classes, inclusion=config.Inclusion())[1] for one in sessions
+        )
+        taken, _ = peak(lambda: save_trials(tensors, tmp_path / "Q.nc"))
+        return taken
+
+    before = written(5, 1)  # what pynwb and xarray take, whatever the session
+    taken = written(250, 2)
+    assert len(session_names(tmp_path / "Q.nc")) == 2
+    assert taken - before < 3 * 4 * 40 * 250 * 500
