@@ -13,9 +13,6 @@ import typer.core
 from piriform import __version__
 from piriform.errors import ConfigError, PiriformError
 
-#: Named here so that the help needs no heavy import; a test compares them with the modules.
-FORMATS = ("iurilli", "raster", "wang")
-
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -69,22 +66,40 @@ def simulate(
     print(f"wrote {dest}")
 
 
-@app.command()
+class _WithFormats(typer.core.TyperCommand):
+    """A command whose help ends with the formats; they are imported only when it is printed."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write one line per format, those of installed packages too."""
+        from piriform.convert import descriptions
+
+        with formatter.section("Formats"):
+            formatter.write_dl(list(descriptions().items()))
+
+
+@app.command(cls=_WithFormats)
 def convert(
-    format: Annotated[str, typer.Argument(metavar="FORMAT", help=f"published format: {', '.join(FORMATS)}")],
+    format: Annotated[str, typer.Argument(metavar="FORMAT", help="one of those below")],
     src: Annotated[Path, typer.Argument(help="file or folder to read")],
     dest: Annotated[Path, typer.Argument(help="folder to write to")],
 ) -> None:
-    """Turn published files into NWB."""
-    from piriform.convert import convert as write
+    """Turn published files or plain tables into NWB, one file per session.
 
-    files = write(format, src, dest, progress=print)
-    print(f"wrote {len(files)} sessions to {dest}")
+    A session that cannot be converted is named with the reason, and the others go on; the exit code is then 1.
+    DEST/converted.json lists the files and the refused sessions. Each file says which source files (with their
+    SHA-256) and which version it is made from. The same source gives the same bytes.
+    """
+    from piriform.convert import conversion, write_manifest
+
+    done = conversion(format, src, dest, progress=print)
+    if done.files:
+        write_manifest(done, dest, format=format, source=str(src))
+    print(f"wrote {len(done.check().files)} sessions to {dest}")
 
 
 @app.command()
 def check(
-    study: Annotated[Path, typer.Argument(help="folder of NWB files, one per session")],
+    study: Annotated[str, typer.Argument(help="folder of NWB files, one per session, or the address of one")],
     config: Annotated[Path | None, typer.Option(help="YAML file that maps the lab's columns to ours")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -103,7 +118,7 @@ def check(
 
 @app.command()
 def run(
-    study: Annotated[Path, typer.Argument(help="folder of NWB files, one per session")],
+    study: Annotated[str, typer.Argument(help="folder of NWB files, one per session, or the address of one")],
     config: Annotated[Path | None, typer.Option(help="YAML file that maps the lab's columns to ours")] = None,
     out: Annotated[Path | None, typer.Option(help="folder for results (default: results)")] = None,
     cores: Annotated[int, typer.Option(min=1, help="jobs at once")] = 2,
@@ -218,6 +233,45 @@ def calibrate(
         raise typer.Exit(1)
     table = read_calibration(chosen.out)
     print(json_text(table.to_dict("records")) if as_json else "\n".join(text_lines(table)), end="" if as_json else "\n")
+
+
+class _WithExperiments(typer.core.TyperCommand):
+    """A command whose help ends with the experiments."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write one line per experiment: its name and what it asks."""
+        from piriform.networks.experiments import QUESTIONS
+
+        with formatter.section("Experiments"):
+            formatter.write_dl(list(QUESTIONS.items()))
+
+
+@app.command(cls=_WithExperiments)
+def networks(
+    experiment: Annotated[
+        list[str] | None, typer.Option(help="one of those below, may be repeated (default: all)")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="networks per condition")] = 10,
+    short: Annotated[bool, typer.Option("--short", help="the main conditions only")] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    cores: Annotated[int, typer.Option(min=1, help="jobs at once")] = 2,
+    out: Annotated[Path, typer.Option(help="folder for results; they go to its folder networks")] = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print the claims as JSON")] = False,
+) -> None:
+    """Train networks past their plateau and say which claims about late learning hold.
+
+    A killed run goes on where it was when it is started again.
+    """
+    from piriform.model_branch import claim_lines, networks_config, read_claims, run_networks
+    from piriform.provenance import json_text
+
+    chosen = networks_config(experiment, seeds=seeds, full=not short, seed=seed, out=out)
+    if run_networks(chosen, cores=cores):
+        print(f"error: the experiments failed; what the jobs said: {chosen.out / 'logs'}", file=sys.stderr)
+        raise typer.Exit(1)
+    claims = read_claims(chosen)
+    print(json_text(claims.to_dict("records")) if as_json else claim_lines(claims), end="")
+    print(f"page: {chosen.out / 'networks.html'}", file=sys.stderr)
 
 
 @app.command()

@@ -59,7 +59,8 @@ def study_config(study: str | Path, *, config: str | Path | None = None, out: st
     chosen = load_config(config or default_config()).model_dump(mode="json", exclude_unset=True)
     chosen["data"] = [str(study)] if Path(study).is_file() else str(study)
     if config is None:
-        chosen.pop("simulate", None)
+        for part in ("simulate", "networks"):
+            chosen.pop(part, None)
         name = name_of(str(study)) if is_remote(study) else Path(study).resolve().stem.removesuffix(".nwb")
         chosen["study"] = re.sub(r"[^A-Za-z0-9._-]", "-", name).lstrip("._-") or "study"
     if out is not None:

@@ -83,6 +83,7 @@ def _session(who: dict[str, Any]) -> dict[str, Any]:
         "date": f"2022-03-{who['day']:02d}T10:00:00",
         "file": f"{who['subject']}_{who['session']}.nwb",
         "sha256": "0" * 64,
+        "version": "",
         "included": True,
         "reason": "",
         "n_units": 14,

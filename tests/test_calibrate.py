@@ -206,7 +206,7 @@ def test_the_analysis_comes_from_the_study_and_the_columns_from_the_simulator(tm
 def test_the_design_of_a_study_is_read_from_its_results(tmp_path):
     rows = [
         {"subject": s, "session": str(d), "day": d, "date": "", "phase": "training" if d < 7 else "overtraining",
-         "file": "", "sha256": "", "included": d != 3, "reason": "", "n_units": 32 - 2 * d, "n_trials": 150,
+         "file": "", "sha256": "", "version": "", "included": d != 3, "reason": "", "n_units": 32 - 2 * d, "n_trials": 150,
          "n_units_excluded": 0, "n_trials_excluded": 0, "units_excluded": "", "trials_excluded": ""}
         for s in "ABC" for d in range(1, 13)
     ]  # fmt: skip

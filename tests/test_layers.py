@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "piriform"
 GROUPS = (
     ("errors", "provenance", "trials", "tables", "config"),
-    ("filters", "nwb_writer", "nwb", "convert"),
+    ("filters", "remote", "nwb_writer", "nwb", "convert"),
     ("mapping", "study", "align", "splits", "simulate"),
     (
         "solvers",
@@ -32,6 +32,8 @@ GROUPS = (
         "prevalence",
         "divergence",
         "match",
+        "regimes",
+        "comparison",
         "trends",
         "effects",
         "beside",
@@ -44,8 +46,9 @@ GROUPS = (
         "saturation",
         "transitions",
     ),
+    ("networks",),
     ("figures", "report"),
-    ("reference", "run", "calibrate", "check"),
+    ("reference", "run", "calibrate", "model_branch", "check"),
     ("cli",),
 )
 RANK = {name: (number, position) for number, group in enumerate(GROUPS) for position, name in enumerate(group)}

@@ -69,6 +69,21 @@ def test_the_wheel_holds_the_package_and_the_workflow(tmp_path):
     assert workflow | package | {"piriform/_workflow/config.yaml"} <= names
 
 
+def test_make_installs_every_extra_that_a_test_needs():
+    makefile = (ROOT / "Makefile").read_text()
+    installed = set(re.search(r"^EXTRAS := (.*)$", makefile, flags=re.M)[1].split(","))
+    assert installed | {"slurm"} == set(PROJECT["optional-dependencies"])
+    head = (ROOT / "requirements" / "constraints.txt").read_text().split("\n\n")[0]
+    assert set(re.findall(r"--extra (\w+)", head)) == set(PROJECT["optional-dependencies"])
+
+
+def test_an_error_names_no_extra_that_does_not_exist():
+    texts = [path.read_text() for path in (ROOT / "piriform").rglob("*.py")]
+    named = {extra for text in texts for extra in re.findall(r'"piriform\[(\w+)\]"', text)}
+    named |= set(re.findall(r'missing_extra\(url, "(\w+)"\)', "".join(texts)))
+    assert {"zarr", "remote", "dandi"} <= named <= set(PROJECT["optional-dependencies"])
+
+
 def test_the_console_script_is_there():
     assert PROJECT["scripts"] == {"piriform": "piriform.cli:main"}
 

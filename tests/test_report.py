@@ -337,6 +337,8 @@ def test_methods_say_what_the_config_says():
     assert told["Overtraining"] == "Sessions in which the column phase says late."
     assert told["Null"] == "No label permutations were asked for."
     assert "C =" not in told["Decoder"]
+    other |= {"response": CONFIG["response"] | {"filter": "quality == 'good'"}}
+    assert "Only units for which “quality == 'good'” holds are used." in dict(methods(other, {}))["Responses"]
 
 
 def test_a_verdict_with_hardly_anything_in_it_still_makes_a_page(figures):

@@ -50,7 +50,7 @@ def calibration_config(
     values["measures"]["metrics"] = [own.verdict.primary]
     _keep_what_the_study_has(values, own)
     values |= {"study": "calibration", "data": str(Path(out) / "calibration" / "data"), "results": str(out)}
-    values |= {"seed": seed, "convert": None}
+    values |= {"seed": seed, "convert": None, "networks": {}}
     written = own.calibrate.model_dump(exclude_unset=True) if own.calibrate else {}
     design = design_of(like) if like is not None else {}
     values["calibrate"] = written | design | {name: value for name, value in chosen.items() if value is not None}

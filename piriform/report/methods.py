@@ -46,7 +46,11 @@ def _responses(response: Any, trials: Mapping[str, Any]) -> str:
     if response.get("baseline_window"):
         start, stop = response["baseline_window"]
         text += f"; its baseline, where one is subtracted, is the mean from {_seconds(start)} up to {_seconds(stop)}"
-    return text + ". Each unit is standardised with the mean and the SD of the training trials."
+    text += ". Each unit is standardised with the mean and the SD of the training trials."
+    for what, section in (("units", response), ("trials", trials)):
+        if section.get("filter"):
+            text += f" Only {what} for which “{section['filter']}” holds are used."
+    return text
 
 
 def _seconds(value: float) -> str:

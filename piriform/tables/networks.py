@@ -67,6 +67,7 @@ NETWORKS: dict[str, dict[str, Column]] = {
         "mean": Column("number", "mean over seeds"),
         "low": Column("number", "lower end of its 95% t interval over seeds"),
         "high": Column("number", "upper end"),
+        "against": Column("number", "what the mean is compared with; 0 unless the claim names another value"),
         "n_seeds": Column("integer", "seeds with a value"),
         "p": share("one-sided t-test of the claim over seeds; of `stays` the larger of two"),
         "p_holm": share("the same with Holm's correction over the claims of the experiment"),

@@ -62,7 +62,7 @@ class Checkout:
 
     def config(self, name, **sections):
         """Write a config of the demo's study with other sections; return its path."""
-        values = {key: value for key, value in DEMO.items() if key != "simulate"} | FAST
+        values = {key: value for key, value in DEMO.items() if key not in ("simulate", "networks")} | FAST
         path = self.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(values | {"study": name} | sections))
         return path

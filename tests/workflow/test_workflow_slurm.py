@@ -19,7 +19,7 @@ from slurm_cluster import MISSING, slurm_cluster
 from piriform.run import workflow_folder
 
 PLUGIN = importlib.util.find_spec("snakemake_executor_plugin_slurm")
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 needs_slurm = pytest.mark.skipif(
     bool(MISSING) or PLUGIN is None,
     reason=f"no {MISSING[0] if MISSING else 'snakemake-executor-plugin-slurm'} on this machine; "

@@ -1,0 +1,105 @@
+"""Which networks predict the animals of a study? From the metrics of both to the table ``comparison``."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from piriform.errors import PiriformError
+from piriform.regimes import Score, regime, regime_scores
+from piriform.tables import check_table, metric_of
+
+TRENDS = ("line", "logarithm")
+#: Level at which the networks' own curves must rise: noise around a flat curve, scaled up, would predict any trend.
+ALPHA = 0.05
+NO_RISE = "the networks' own curves do not rise after their plateau"
+_COLUMNS = ["mean", "low", "high", "p"]
+
+
+def comparison(
+    metrics: pd.DataFrame,
+    behavior: pd.DataFrame,
+    network_metrics: pd.DataFrame,
+    network_behavior: pd.DataFrame,
+    *,
+    names: Sequence[str],
+) -> pd.DataFrame:
+    """Return the table ``comparison``: every regime of networks, the choice among them, and simple trends, by metric.
+
+    Animals count from the plateau of their behaviour on, networks from that of their own answers. Values are
+    matched ones on all stimuli, with the sign in which learning moves the metric.
+
+    Parameters
+    ----------
+    metrics, behavior : tables of the study
+    network_metrics, network_behavior : the same of the networks, whose names are ``regime-seed``
+    names : metrics to compare
+
+    Returns
+    -------
+    DataFrame
+        One row per metric and candidate; a metric for which there is too little has one row that says so in ``status``.
+    """
+    rows = [row for name in names for row in _rows(name, metrics, behavior, network_metrics, network_behavior)]
+    return check_table(pd.DataFrame(rows), "comparison")
+
+
+def _rows(
+    name: str,
+    metrics: pd.DataFrame,
+    behavior: pd.DataFrame,
+    network_metrics: pd.DataFrame,
+    network_behavior: pd.DataFrame,
+) -> list[dict]:
+    animals = late_values(name, metrics, behavior).rename(columns={"since": "days"})
+    networks = regime_series(late_values(name, network_metrics, network_behavior))
+    n_subjects = animals.loc[animals["days"] >= 0, "subject"].nunique()
+    try:
+        regimes = {str(key): regime(part) for key, part in networks.groupby("regime", sort=False)}
+        flat = [key for key, one in regimes.items() if not one.p_rises <= ALPHA]
+        scores = regime_scores(animals, {key: one for key, one in regimes.items() if key not in flat})
+    except PiriformError as error:
+        return [_row(name, "", None, n_subjects, str(error))]
+    found = [_row(name, candidate, score, n_subjects, "ok") for candidate, score in scores.items()]
+    return found + [_row(name, key, None, n_subjects, NO_RISE) for key in flat]
+
+
+def late_values(name: str, metrics: pd.DataFrame, behavior: pd.DataFrame) -> pd.DataFrame:
+    """Return a metric of every session with the plateau of its subject.
+
+    Returns
+    -------
+    DataFrame with ``subject``, ``day``, ``plateau``, ``since`` (days since it, negative before), ``value`` (up means
+    learning); NaN where a subject has no plateau
+    """
+    own = metrics[(metrics["metric"] == name) & (metrics["stimuli"] == "all") & (metrics["matching"] == "matched")]
+    plateau = behavior.groupby("subject")["plateau_day"].first()
+    day, at = own["day"].to_numpy(dtype=float), own["subject"].map(plateau).to_numpy(dtype=float)
+    sign = metric_of(name).learning or 1
+    return pd.DataFrame(
+        {
+            "subject": own["subject"].to_numpy(),
+            "day": day,
+            "plateau": at,
+            "since": day - at,
+            "value": sign * own["value"].to_numpy(dtype=float),
+        }
+    )
+
+
+def regime_series(values: pd.DataFrame) -> pd.DataFrame:
+    """Return the values of networks, whose subjects are ``regime-seed``, with ``regime``, ``seed`` and ``step``."""
+    names = values["subject"].str.rsplit("-", n=1, expand=True)
+    return values.rename(columns={"day": "step"}).assign(regime=names[0], seed=names[1])
+
+
+def _row(metric: str, candidate: str, score: Score | None, n_subjects: int, status: str) -> dict:
+    found = {"metric": metric, "candidate": candidate, "n_subjects": n_subjects, "status": status}
+    numbers = dict.fromkeys(("skill", "tau_days", "chosen"), np.nan)
+    numbers |= {f"{column}_{trend}": np.nan for trend in TRENDS for column in _COLUMNS}
+    if score is not None:
+        numbers |= {"skill": score.skill, "tau_days": score.tau, "chosen": score.chosen}
+        for trend, test in score.gains.items():
+            values = (test.mean, *test.interval, test.p)
+            numbers |= dict(zip([f"{column}_{trend}" for column in _COLUMNS], values, strict=True))
+    return found | numbers

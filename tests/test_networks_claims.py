@@ -1,0 +1,193 @@
+"""Experiments with networks: plateaus, gains, effects over seeds, and what becomes of claims."""
+
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from piriform.errors import PiriformError
+from piriform.networks.experiments import QUESTIONS, SHORT, run_experiment
+from piriform.networks.experiments.claims import Claim, judged
+from piriform.networks.experiments.findings import Scale, findings
+from piriform.networks.experiments.quantities import effects, gains, mean_interval, plateau_steps
+
+STEPS = [0, 1, 10, 100, 1000]
+ACCURACY = {1: [0.5, 0.6, 0.99, 1.0, 1.0], 2: [0.5, 1.0, 0.9, 0.995, 1.0], 3: [0.5, 0.6, 0.7, 0.8, 0.9]}
+
+
+def courses():
+    """Three networks: plateau at 10, at 100 and never; the margin is the number of the checkpoint times the seed."""
+    parts = []
+    for seed, accuracy in ACCURACY.items():
+        keys = {"condition": "a", "seed": seed, "step": STEPS}
+        parts.append(pd.DataFrame(keys | {"measure": "train_accuracy", "value": accuracy}))
+        parts.append(pd.DataFrame(keys | {"measure": "margin", "value": seed * np.arange(5.0)}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def quantities(values, *, other=None, quantity="gain:x"):
+    """One quantity of condition ``a`` (and ``b``), one value per seed."""
+    columns = {"a": values} | ({"b": other} if other is not None else {})
+    rows = [
+        pd.DataFrame({"condition": name, "seed": range(len(found)), "quantity": quantity, "value": found})
+        for name, found in columns.items()
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+# Plateaus and gains
+
+
+def test_the_plateau_is_where_accuracy_stays():
+    found = plateau_steps(courses())
+    assert found["plateau"].tolist()[:2] == [10, 100]
+    assert np.isnan(found["plateau"].iloc[2])
+
+
+def test_gains_are_from_the_plateau_to_the_end():
+    found = gains(courses(), plateau_steps(courses())).set_index(["quantity", "seed"])["value"]
+    assert found["plateau:margin"].loc[[1, 2]].tolist() == [2, 6]
+    assert found["end:margin"].tolist() == [4, 8, 12]
+    assert found["gain:margin"].loc[[1, 2]].tolist() == [2, 2]
+    assert found["plateau_step"].loc[[1, 2]].tolist() == [10, 100]
+
+
+def test_a_network_without_plateau_has_no_gain():
+    found = gains(courses(), plateau_steps(courses()))
+    own = found[(found["seed"] == 3) & found["quantity"].isin(["gain:margin", "plateau:margin"])]
+    assert own["value"].isna().all()
+
+
+def test_effects_are_means_with_t_intervals():
+    values = np.array([1.0, 2.0, 4.0, 7.0])
+    row = effects(quantities(values)).iloc[0]
+    low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    assert (row["mean"], row["low"], row["high"], row["n_seeds"]) == pytest.approx((3.5, low, high, 4))
+
+
+def test_equal_seeds_give_a_point():
+    assert mean_interval([2.0, 2.0, 2.0]) == (2.0, 2.0, 2.0, 3)
+    assert np.isnan(mean_interval([2.0])[1])
+
+
+# Claims
+
+
+def test_p_is_that_of_a_t_test():
+    values = np.array([0.1, 0.4, -0.1, 0.3, 0.2])
+    row = judged([Claim("it rises", "gain:x", "a")], quantities(values)).iloc[0]
+    assert row["p"] == pytest.approx(stats.ttest_1samp(values, 0, alternative="greater").pvalue)
+
+
+def test_a_difference_is_taken_seed_by_seed():
+    values, other = np.array([0.1, 0.4, -0.1, 0.3]), np.array([0.3, 0.5, 0.1, 0.6])
+    table = quantities(values, other=other).sample(frac=1, random_state=1)
+    row = judged([Claim("a is smaller", "gain:x", "a", "falls", "b")], table).iloc[0]
+    assert row["p"] == pytest.approx(stats.ttest_rel(values, other, alternative="less").pvalue)
+
+
+def test_staying_is_two_one_sided_tests():
+    values = np.array([0.01, 0.04, -0.02, 0.03, 0.02])
+    row = judged([Claim("it stays", "gain:x", "a", "stays", bound=0.05)], quantities(values)).iloc[0]
+    expected = max(
+        stats.ttest_1samp(values, 0.05, alternative="less").pvalue,
+        stats.ttest_1samp(values, -0.05, alternative="greater").pvalue,
+    )
+    assert (row["p"], row["outcome"]) == (pytest.approx(expected), "held")
+
+
+def test_all_claims_are_one_family():
+    values = np.array([0.1, 0.4, -0.1, 0.35, 0.2])
+    claims = [Claim(f"claim {number}", "gain:x", "a") for number in range(3)]
+    table = judged(claims, quantities(values))
+    np.testing.assert_allclose(table["p_holm"], 3 * table["p"])
+
+
+@pytest.mark.parametrize(
+    ("claim", "values", "outcome"),
+    [
+        (Claim("c", "gain:x", "a"), [1.0, 1.1, 0.9], "held"),
+        (Claim("c", "gain:x", "a"), [-1.0, -1.1, -0.9], "opposite"),
+        (Claim("c", "gain:x", "a"), [-1.0, 1.1, 0.1], "not shown"),
+        (Claim("c", "gain:x", "a", "falls"), [-1.0, -1.1, -0.9], "held"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.5), [1.0, 1.1, 0.9], "opposite"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.5), [2.0, -2.1, 0.9], "not shown"),
+        (Claim("c", "gain:x", "a", offset=0.5), [0.6, 0.61, 0.62], "held"),
+        (Claim("c", "gain:x", "a"), [1.0, 1.0, 1.0], "held"),
+        (Claim("c", "gain:x", "a"), [0.0, 0.0, 0.0], "not shown"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.5), [0.0, 0.0, 0.0], "held"),
+        (Claim("c", "gain:x", "a"), [1.0], "not shown"),
+        (Claim("c", "gain:x", "a"), [np.nan, np.nan], "not shown"),
+    ],
+)
+def test_outcomes(claim, values, outcome):
+    assert judged([claim], quantities(np.array(values))).iloc[0]["outcome"] == outcome
+
+
+def test_claims_hold_by_chance_as_rarely_as_said():
+    """Size: of ten claims about noise, one or more holds in about 5% of experiments."""
+    rng = np.random.default_rng(1)
+    claims = [Claim(f"c{number}", f"q{number}", "a") for number in range(10)]
+    n, hits = 300, 0
+    for _ in range(n):
+        parts = [quantities(rng.normal(size=10), quantity=f"q{number}") for number in range(10)]
+        hits += (judged(claims, pd.concat(parts, ignore_index=True))["outcome"] == "held").any()
+    assert hits / n <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / n)
+
+
+def test_what_a_mean_is_compared_with_is_said():
+    row = judged([Claim("it is high", "gain:x", "a", offset=0.5)], quantities(np.array([0.6, 0.61, 0.62]))).iloc[0]
+    assert (row["mean"], row["against"], row["outcome"]) == (pytest.approx(0.61), 0.5, "held")
+    assert "0.61 [0.585, 0.635], against 0.5, 3 seeds" in row["sentence"]
+
+
+def test_the_sentence_has_the_numbers():
+    row = judged([Claim("it rises", "gain:x", "a")], quantities(np.array([1.0, 1.1, 0.9]))).iloc[0]
+    assert row["sentence"].startswith("it rises: held (gain:x in a: 1 [0.752, 1.25], 3 seeds, p = ")
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        (Claim("c", "gain:y", "a"), "no quantity 'gain:y' in condition 'a'"),
+        (Claim("c", "gain:x", "b"), "in condition 'b'"),
+        (Claim("c", "gain:x", "a", minus="z"), "in condition 'z'"),
+    ],
+)
+def test_a_claim_about_nothing_is_refused(claim, message):
+    with pytest.raises(PiriformError, match=message):
+        judged([claim], quantities(np.array([1.0, 2.0])))
+
+
+@pytest.mark.parametrize("how", [{"expected": "stays"}, {"bound": 1.0}])
+def test_a_bound_goes_with_staying(how):
+    with pytest.raises(PiriformError, match="a bound above 0 goes with 'stays'"):
+        Claim("c", "gain:x", "a", **how)
+
+
+def test_what_seeds_expect_is_named():
+    with pytest.raises(PiriformError, match="unknown expected"):
+        Claim("c", "gain:x", "a", "grows")
+
+
+# Experiments
+
+
+def test_findings_keep_the_contract_of_the_tables():
+    found = findings("e", quantities(np.array([1.0, 2.0])), [Claim("c", "gain:x", "a")], remarks=["r", "r"])
+    assert found.measures.empty
+    assert found.remarks == ("r",)
+    assert (found.claims["experiment"] == "e").all()
+
+
+def test_an_experiment_that_is_not_there():
+    with pytest.raises(PiriformError, match="unknown experiment 'hiden_progress' \\(did you mean 'hidden_progress'"):
+        run_experiment("hiden_progress", Scale())
+
+
+def test_every_experiment_that_is_listed_is_there():
+    assert set(SHORT) <= set(QUESTIONS)
+    for name in QUESTIONS:
+        assert callable(import_module(f"piriform.networks.experiments.{name}").run)

@@ -1,0 +1,185 @@
+"""The odour experiments end to end on tiny networks, and known answers of what they compute themselves."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("jax", reason='networks need JAX: pip install "piriform[networks]"')
+
+from piriform.errors import ConfigError
+from piriform.networks.architectures import Network
+from piriform.networks.ensemble import Condition, Training
+from piriform.networks.experiments import causes, circuit, hidden_progress, reversal, run_experiment
+from piriform.networks.experiments.findings import Scale
+from piriform.networks.experiments.odor_courses import odor_courses, odor_tasks
+from piriform.networks.odors import Odors
+from piriform.networks.train import train
+from piriform.tables import TABLES
+
+ODORS = Odors(
+    n=4,
+    k=30,
+    overlaps=(1.0, 1.0, 1.0),
+    probes=(2, 3),
+    n_nontargets=20,
+    n_probes=8,
+    n_train=30,
+    n_test=30,
+    n_probe_trials=20,
+)
+TRAINING = Training(n_steps=60, n_checkpoints=6, batch=20)
+NETWORK = Network((30,), (32,))
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    """Experiments on odours, networks and training that take a second."""
+    for module in (hidden_progress, causes):
+        monkeypatch.setattr(module, "ODORS", replace(ODORS, probes=(0, 2, 3)))
+        monkeypatch.setattr(module, "OVERLAP", 3)
+    for module in (hidden_progress, causes, reversal):
+        monkeypatch.setattr(module, "NETWORK", NETWORK)
+    for module in (hidden_progress, causes, circuit):
+        monkeypatch.setattr(module, "TRAINING", TRAINING)
+    monkeypatch.setattr(hidden_progress, "ORDER", (2, 3))
+    monkeypatch.setattr(circuit, "HIDDEN", 32)
+    monkeypatch.setattr(reversal, "ODORS", replace(ODORS, probes=(), n_probes=0))
+    monkeypatch.setattr(reversal, "FIRST", TRAINING)
+    monkeypatch.setattr(reversal, "SECOND", TRAINING)
+    small = [circuit.Variant("10 of 100", ODORS, overlap=3)]
+    small += [circuit.Variant("projected", replace(ODORS, n_projected=20), overlap=3)]
+    monkeypatch.setattr(circuit, "VARIANTS", tuple(small))
+    monkeypatch.setattr(
+        circuit, "CLAIMS", tuple(one for one in circuit.CLAIMS if one.condition in ("10 of 100", "projected"))
+    )
+
+
+@pytest.mark.parametrize("name", ["hidden_progress", "causes", "circuit", "reversal"])
+def test_an_experiment_from_start_to_claims(name):
+    lines = []
+    found = run_experiment(name, Scale(seeds=2, full=True), progress=lines.append)
+    for kind in ("measures", "quantities", "effects", "claims"):
+        assert list(getattr(found, kind)) == list(TABLES[f"network_{kind}"])
+    assert lines[0].startswith(f"{name}: ")
+    shown = {*found.measures["measure"], *found.quantities["quantity"]}
+    assert {panel.name for panel in found.panels} <= shown
+    assert not found.measures["value"].isin([np.inf, -np.inf]).any()
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
+    one, again = (run_experiment("hidden_progress", Scale(seeds=2), progress=list) for _ in range(2))
+    pd.testing.assert_frame_equal(one.measures, again.measures)
+    other = run_experiment("hidden_progress", Scale(seeds=2, seed=2), progress=list)
+    assert not other.measures["value"].equals(one.measures["value"])
+
+
+def test_the_short_form_has_the_main_conditions():
+    found = run_experiment("causes", Scale(seeds=2, full=False), progress=list)
+    assert set(found.measures["condition"]) == {one.name for one in causes.SHORT}
+
+
+def test_an_experiment_goes_on_from_its_checkpoints(tmp_path):
+    whole = run_experiment("hidden_progress", Scale(seeds=2), folder=tmp_path, progress=list)
+    files = sorted(tmp_path.rglob("*.npz")) or sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    files[-1].unlink()
+    again = run_experiment("hidden_progress", Scale(seeds=2), folder=tmp_path, progress=list)
+    pd.testing.assert_frame_equal(whole.measures, again.measures)
+
+
+# Courses
+
+
+@pytest.fixture(scope="module")
+def trained():
+    tasks = odor_tasks(ODORS, 2, 1)
+    return train(NETWORK, tasks, [Condition("a", alpha=1.0)], training=TRAINING), tasks
+
+
+def test_probe_accuracy_of_each_overlap_makes_up_that_of_all(trained):
+    table = odor_courses(*trained, overlap=3, seed=1).pivot_table(
+        index=["seed", "step"], columns="measure", values="value"
+    )
+    np.testing.assert_allclose(table["probe_accuracy"], table[["probe_accuracy_2", "probe_accuracy_3"]].mean(axis=1))
+    assert (table["norm"].xs(0, level="step") == 1).all()
+    assert (table["cka_start"].xs(0, level="step").round(9) == 1).all()
+
+
+def test_the_norm_is_that_of_all_parameters(trained):
+    ensemble, tasks = trained
+    table = odor_courses(ensemble, tasks, overlap=3, seed=1)
+    end = table[(table["measure"] == "norm") & (table["step"] == 60)].set_index("seed")["value"]
+    for member in ensemble.members:
+        first, last = (
+            np.sqrt(sum(float((values**2).sum()) for values in ensemble.at(member.index, at).values()))
+            for at in (0, -1)
+        )
+        assert end[member.seed] == pytest.approx(last / first, rel=1e-5)
+
+
+def test_order_of_learning_is_counted_in_doublings():
+    rows = []
+    for overlap, values in ((0, [1, 1, 1, 1]), (2, [0, 1, 1, 1]), (3, [0, 0, 0.5, 0.95])):
+        keys = {"condition": "a", "seed": 1, "step": [1, 2, 4, 16], "measure": f"probe_accuracy_{overlap}"}
+        rows.append(pd.DataFrame(keys | {"value": values}))
+    found = hidden_progress.learning_order(pd.concat(rows)).set_index("quantity")["value"]
+    assert found.to_dict() == {"learned:0": 0, "learned:2": 1, "learned:3": 4, "order:3 to 6": 3}
+
+
+# Reversal
+
+
+def test_time_to_a_level_lies_between_checkpoints():
+    steps = np.array([0, 1, 3, 7])
+    assert reversal.doublings_to(steps, np.array([0.0, 0.2, 0.4, 0.8]), 0.6) == pytest.approx(2.5)
+    assert reversal.doublings_to(steps, np.array([0.9, 1, 1, 1]), 0.9) == 0
+    assert np.isnan(reversal.doublings_to(steps, np.zeros(4), 0.9))
+    assert np.isnan(reversal.doublings_to(steps, np.array([0, np.nan, 1, 1]), 0.9))
+
+
+def test_savings_are_early_minus_over():
+    times = {"doublings:all:early": 5.0, "doublings:all:over": 3.0, "doublings:readout:early": 1.0,
+             "doublings:readout:over": 2.0, "loss_doublings:all:early": 4.0, "loss_doublings:all:over": 4.0,
+             "loss_doublings:readout:early": 9.0, "loss_doublings:readout:over": 6.0}  # fmt: skip
+    table = pd.DataFrame({"condition": "a", "seed": 1, "quantity": list(times), "value": list(times.values())})
+    found = reversal.savings(table).set_index("quantity")["value"].to_dict()
+    assert found == {"saving:all": 2, "saving:readout": -1, "loss_saving:all": 0, "loss_saving:readout": 3}
+
+
+def test_reversed_labels_are_the_others():
+    task = odor_tasks(ODORS, 1, 1)[0]
+    assert (reversal.reversed_task(task).train.labels == 1 - task.train.labels).all()
+    assert (reversal.reversed_task(task).train.inputs == task.train.inputs).all()
+
+
+# Training from given parameters
+
+
+def test_training_starts_from_the_parameters_given(trained):
+    ensemble, tasks = trained
+    start = {name: values[:, -1] for name, values in ensemble.parameters.items()}
+    again = train(NETWORK, tasks, ensemble.conditions, training=TRAINING, start=start)
+    for name, values in start.items():
+        np.testing.assert_array_equal(again.parameters[name][:, 0], values)
+
+
+def test_only_the_named_parameters_learn(trained):
+    _, tasks = trained
+    frozen = train(NETWORK, tasks, [Condition("a")], training=replace(TRAINING, learns=("readout",)))
+    assert (frozen.parameters["w1"] == frozen.parameters["w1"][:, :1]).all()
+    assert not (frozen.parameters["readout"] == frozen.parameters["readout"][:, :1]).all()
+
+
+def test_parameters_of_another_network_are_refused(trained):
+    _, tasks = trained
+    with pytest.raises(
+        ConfigError, match=r"start: the networks have the parameters .*w1 \(2, 30, 32\).*got w1 \(2, 3\)"
+    ):
+        train(NETWORK, tasks, [Condition("a")], training=TRAINING, start={"w1": np.zeros((2, 3))})
+
+
+def test_findings_can_be_written_as_json():
+    found = run_experiment("reversal", Scale(seeds=2, full=False), progress=list)
+    assert json.dumps(found.claims.to_dict("records"))

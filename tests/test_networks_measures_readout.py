@@ -1,0 +1,178 @@
+"""Probes, task geometry and attacks: what can be read out, and how easily it is turned."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from piriform.errors import MeasureError
+from piriform.networks import measures
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def cube(rng, n_each=10, noise=0.1):
+    """Eight conditions at the corners of a cube; the first axis, carried by five units, is the class."""
+    corners = np.array([[a, b, c] for a in (1, -1) for b in (1, -1) for c in (1, -1)], dtype=float)
+    conditions = np.repeat(np.arange(8), n_each)
+    x = corners[conditions][:, [0, 0, 0, 0, 0, 1, 2]] + noise * rng.normal(size=(8 * n_each, 7))
+    return x, corners[conditions, 0].astype(int), conditions
+
+
+# probes
+
+
+def test_probes_of_separable_and_empty_layers(rng):
+    y = rng.permutation(np.tile(["a", "b", "c"], 20))
+    signal = np.array([[3.0, 0, 0], [0, 3, 0], [0, 0, 3]])[np.unique(y, return_inverse=True)[1]]
+    layers = {"image": signal[:, None] + 0.1 * rng.normal(size=(60, 4, 3)), "lost": np.full((60, 2), np.nan)}
+    accuracy = measures.probe_accuracy(layers, y)
+    assert accuracy["image"] == 1
+    assert np.isnan(accuracy["lost"])
+
+
+def test_probes_are_held_out(rng):
+    """100 units and 40 samples: any labels are separable, and yet held-out accuracy is at chance."""
+    y = np.repeat([1, -1], 20)
+    values = [measures.probe_accuracy({"x": rng.normal(size=(40, 100))}, y)["x"] for _ in range(40)]
+    assert abs(np.mean(values) - 0.5) < 4 * np.std(values) / np.sqrt(40)
+
+
+def test_folds_of_ones_own(rng):
+    """Stimuli kept whole: what tells only the stimulus does not tell its class."""
+    stimuli = np.repeat(np.arange(8), 10)
+    x, y = np.eye(8)[stimuli] + 0.1 * rng.normal(size=(80, 8)), np.repeat([1, -1], 40)
+    assert measures.probe_accuracy({"x": x}, y)["x"] == 1
+    assert measures.probe_accuracy({"x": x}, y, folds=stimuli % 4)["x"] <= 0.8
+
+
+def test_transfer(rng):
+    x, y = rng.normal(size=(40, 3)), np.repeat([1, -1], 20)
+    x[:, 1] += 8 * y
+    moved = x + np.array([0.0, 1.0, 50.0])
+    assert measures.transfer_accuracy(x, y, moved, y, solver="lda") in (0.5, 1.0)
+    assert measures.transfer_accuracy(x[:, :2], y, moved[:, :2], y) == 1
+    assert np.isnan(measures.transfer_accuracy(x, y, x[:5], y[:5]))
+
+
+# task geometry
+
+
+def test_cube_is_abstract(rng):
+    x, y, conditions = cube(rng)
+    assert measures.ccgp(x, y, conditions) > 0.98
+    assert measures.parallelism_score(x, y, conditions) > 0.98
+
+
+def test_conditions_apart_in_all_dimensions_are_shattered_but_not_abstract(rng):
+    conditions = np.repeat(np.arange(8), 10)
+    x, y = np.eye(8)[conditions] + 0.05 * rng.normal(size=(80, 8)), np.repeat([1, -1], 40)
+    result = measures.shattering(x, conditions)
+    assert result.groupings.shape == (35, 8)
+    assert (result.groupings.sum(axis=1) == 0).all()
+    assert len({tuple(row * row[0]) for row in result.groupings}) == 35
+    assert result.dimension == 1
+    # e_i - e_j for four disjoint pairs: at right angles
+    assert abs(measures.parallelism_score(x, y, conditions)) < 0.1
+    assert measures.ccgp(x, y, conditions) < 0.65
+
+
+def test_square_lacks_the_exclusive_or(rng):
+    corners = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
+    conditions = np.repeat(np.arange(4), 50)
+    result = measures.shattering(corners[conditions] + 0.1 * rng.normal(size=(200, 2)), conditions)
+    readable = result.groupings[:, 0] != result.groupings[:, 3]
+    assert result.accuracy[readable].tolist() == [1, 1]
+    assert result.accuracy[~readable][0] < 0.8
+    assert result.dimension == pytest.approx(result.accuracy.mean())
+
+
+def test_parallelism_is_the_best_pairing(rng):
+    x, y = rng.normal(size=(12, 5)), np.repeat([1, -1], 6)
+    conditions = np.repeat(np.arange(6), 2)
+    means = np.array([x[conditions == c].mean(axis=0) for c in range(6)])
+    scores = []
+    for order in permutations(range(3)):
+        v = means[:3] - means[3:][list(order)]
+        u = v / np.linalg.norm(v, axis=1, keepdims=True)
+        scores.append(np.mean([u[0] @ u[1], u[0] @ u[2], u[1] @ u[2]]))
+    assert measures.parallelism_score(x, y, conditions) == pytest.approx(max(scores))
+
+
+# attacks
+
+
+def attack(w, x, y, size, **options):
+    return measures.pgd_accuracy(
+        lambda x: x @ w,
+        lambda x, v: v @ w.T,
+        x,
+        y,
+        epsilon=size / measures.input_sd(x),
+        rng=np.random.default_rng(0),
+        **options,
+    )
+
+
+def test_linear_classifier_falls_at_its_closed_form(rng):
+    w, x = rng.normal(size=(6, 1)), rng.normal(size=(50, 6))
+    f = (x @ w)[:, 0]
+    distance = measures.linear_distance(f, w[:, 0])
+    for size in np.quantile(distance, [0.1, 0.5, 0.9]) + 1e-9:
+        assert attack(w, x, (f > 0).astype(int), size) == (distance > size).mean()
+
+
+def test_two_columns_and_one_say_the_same(rng):
+    w, x = rng.normal(size=(6, 1)), rng.normal(size=(50, 6))
+    y = ((x @ w)[:, 0] > 0).astype(int)
+    assert attack(np.column_stack([-w, w]), x, y, 0.2) == attack(w, x, y, 0.2)
+
+
+def test_no_attack_gives_the_accuracy(rng):
+    w, x, y = rng.normal(size=(4, 3)), rng.normal(size=(60, 4)), rng.integers(0, 3, size=60)
+    assert attack(w, x, y, 0.0) == ((x @ w).argmax(axis=1) == y).mean()
+
+
+def test_scaled_logits_are_no_defence(rng):
+    """Logits a million times larger: their softmax has no gradient left, the attack finds one nevertheless."""
+    w, x = rng.normal(size=(5, 3)), rng.normal(size=(40, 5))
+    y = (x @ w).argmax(axis=1)
+    plain = attack(w, x, y, 0.2)
+    assert 0 < plain < 1
+    assert attack(1e6 * w, x, y, 0.2) == plain
+
+
+def test_accuracy_falls_with_the_size_of_the_attack(rng):
+    w, x = rng.normal(size=(5, 3)), rng.normal(size=(80, 5))
+    y = (x @ w).argmax(axis=1)
+    accuracy = [attack(w, x, y, size) for size in (0.0, 0.1, 0.3, 1.0)]
+    assert accuracy == sorted(accuracy, reverse=True)
+    assert accuracy[0] == 1
+    assert accuracy[-1] < 0.2
+
+
+def test_broken_networks_give_nan():
+    x, nothing = np.eye(2), np.full((2, 1), np.nan)
+    options = {"epsilon": 0.1, "rng": np.random.default_rng(0)}
+    accuracy = measures.pgd_accuracy(lambda x: nothing, lambda x, v: 0 * x, x, np.array([0, 1]), **options)
+    assert np.isnan(accuracy)
+
+
+# errors
+
+
+def test_errors(rng):
+    x, y = np.eye(4), np.array([1, 1, 1, -1])
+    with pytest.raises(MeasureError, match="equally many conditions in each class, 2 to 4; got 3 and 1"):
+        measures.parallelism_score(x, y, np.arange(4))
+    with pytest.raises(MeasureError, match="4, 6, 8 or 10 conditions, got 3"):
+        measures.shattering(x, np.array([0, 1, 2, 2]))
+    with pytest.raises(MeasureError, match="needs 2 to 4 stimuli in each class"):
+        measures.ccgp(x, y, np.arange(4))
+    with pytest.raises(MeasureError, match="labels 4 numbers from 0 to 1"):
+        attack(np.ones((4, 1)), x, np.array([0, 1, 2, 1]), 0.1)
+    with pytest.raises(MeasureError, match="the two sets of features have lengths 4 and 3"):
+        measures.transfer_accuracy(x, y, x[:, :3], y)

@@ -1,0 +1,66 @@
+"""Networks beside a study: trained, measured, compared with its animals, and put on a page."""
+
+import importlib.util
+import json
+
+import pytest
+import yaml
+
+from piriform.tables import load_table
+
+pytestmark = [
+    pytest.mark.workflow,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("jax") is None, reason='networks need JAX: pip install "piriform[networks]"'
+    ),
+]
+NETWORKS = {
+    "experiments": ["hidden_progress"],
+    "seeds": 2,
+    "full": False,
+    "compare": True,
+    "alphas": [1.0, 1000.0],
+    "compare_seeds": 2,
+}
+#: What the networks add, and what says in the verdict and report which config was used.
+PARTS = {"network_experiment", "network_figures", "network_subjects", "comparison", "network_page"}
+LAST = {"verdict", "figures", "render"}
+
+
+@pytest.fixture(scope="module")
+def results(finished):
+    """The folder of results of the tiny study, with networks beside it; nothing else was run again."""
+    study = {"study": "tiny", "data": "data/tiny"}
+    simulate = yaml.safe_load((finished.folder / "tiny.yaml").read_text())["simulate"]
+    config = finished.config("networks", **study, simulate=simulate, networks=NETWORKS)
+    assert set(finished.planned("--configfile", config)) == {*PARTS, *LAST, "all"}
+    finished.run("snakemake", "--cores", 2, "--configfile", config)
+    assert finished.planned("--configfile", config) == {}
+    return finished.folder / "results" / "tiny"
+
+
+def test_an_experiment_leaves_its_tables_and_figure(results):
+    folder = results / "networks" / "hidden_progress"
+    for kind in ("measures", "quantities", "effects", "claims"):
+        assert len(load_table(folder / f"network_{kind}.csv", f"network_{kind}"))
+    assert json.loads((folder / "about.json").read_text())["seeds"] == 2
+    assert not (folder / "checkpoints").exists()
+    assert (results / "figures" / "networks_hidden_progress.svg").stat().st_size > 10_000
+
+
+def test_networks_are_measured_as_the_animals_are(results):
+    own, animals = (load_table(results / name, "metrics") for name in ("networks/metrics.csv", "metrics.csv"))
+    assert set(own["source"]) == {"network"}
+    assert set(own["metric"]) <= set(animals["metric"])
+    assert set(own["subject"]) == {"alpha 1-0", "alpha 1-1", "alpha 1000-0", "alpha 1000-1"}
+    behavior = load_table(results / "networks" / "behavior.csv", "behavior")
+    assert behavior.groupby("subject")["accuracy"].max().min() > 0.95
+
+
+def test_too_few_animals_give_a_reason_and_a_page(results):
+    found = load_table(results / "comparison.csv", "comparison")
+    assert "of 3 subjects" in found["status"].iloc[0]
+    page = (results / "networks.html").read_text()
+    assert "Which networks predict the animals?" in page
+    assert "targets go on moving away from probes" in page
