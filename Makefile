@@ -8,6 +8,7 @@
 # CORES=8 make demo                more jobs at once
 # BENCH_OPTIONS=--quick make bench  a minute, writes nothing
 # make bench-align                  the speed and memory of alignment, next to others
+# make bench-networks               the speed of training, next to PyTorch and NumPy (installs torch beside, not into, .venv)
 
 PYTHON ?= python3
 CORES ?= 2
@@ -16,8 +17,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := fast,zarr,remote,dandi,networks,slurm,test,lint,docs
 BENCH ?= .venv-bench
+BENCH_NETWORKS ?= .venv-bench-networks
 
-.PHONY: help setup demo test test-slow lint docs bench bench-align profile calibrate clean
+.PHONY: help setup demo test test-slow lint docs bench bench-align bench-networks profile calibrate clean
 .SUFFIXES:
 
 help:
@@ -78,6 +80,16 @@ bench: $(BENCH)/.installed
 
 bench-align: $(BENCH)/.installed
 	@$(BENCH)/bin/python -m benchmarks.alignment $(BENCH_OPTIONS)
+
+$(BENCH_NETWORKS)/.installed: pyproject.toml requirements/constraints.txt benchmarks/requirements_networks.txt | $(BIN)/python
+	@echo "== installing piriform and torch into $(BENCH_NETWORKS) (once)"
+	@test -x $(BENCH_NETWORKS)/bin/python || $(BIN)/python -m venv $(BENCH_NETWORKS)
+	@$(BENCH_NETWORKS)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt \
+	  -e '.[networks]' -r benchmarks/requirements_networks.txt
+	@touch $@
+
+bench-networks: $(BENCH_NETWORKS)/.installed
+	@$(BENCH_NETWORKS)/bin/python -m benchmarks.networks $(BENCH_OPTIONS)
 
 profile: demo
 	@echo "== wall time of each job, s"

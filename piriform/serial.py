@@ -168,7 +168,8 @@ def solved_rho(observed: Any, expected: np.ndarray) -> np.ndarray:
     observed = np.asarray(observed)[..., None]
     above = np.clip((expected < observed).sum(axis=-1), 1, len(_RHO) - 1)
     low, high = (np.take_along_axis(expected, i[..., None], axis=-1)[..., 0] for i in (above - 1, above))
-    share = np.clip((observed[..., 0] - low) / (high - low), 0.0, 1.0)
+    apart = high > low  # days so far apart that no rho can be told: the lower end
+    share = np.clip(np.divide(observed[..., 0] - low, high - low, out=np.zeros(low.shape), where=apart), 0.0, 1.0)
     return _RHO[above - 1] + share * (_RHO[above] - _RHO[above - 1])
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from datetime import UTC, datetime
 
 import numpy as np
@@ -128,6 +129,26 @@ def test_what_the_analysis_still_needs(simulated, config):
     found = check_study(simulated, config=asked)
     assert parts(found)["verdict"]["reason"] == "needs 2 subjects with 3 sessions, has 0"
     assert found["subjects"][0]["phases"] == {"not yet known": 2}
+
+
+def test_without_outcomes_there_is_no_verdict(simulated, config):
+    found = check_study(simulated, config=config(trials={"correct": None, "choice": None, "response_time": None}))
+    assert parts(found)["verdict"]["reason"] == parts(found)["plateau"]["reason"] == "needs trials.correct"
+
+
+def test_sessions_that_a_conversion_refused_are_told(simulated, tmp_path):
+    shutil.copytree(simulated, tmp_path / "made")
+    refused = {
+        "format": "raster",
+        "source": "src",
+        "files": {},
+        "refused": [{"name": "a.mat", "reason": "a.mat: cut off"}],
+    }
+    (tmp_path / "made" / "converted.json").write_text(json.dumps(refused))
+    found = check_study(tmp_path / "made")
+    row = next(row for row in found["sessions"] if row["file"] == "a.mat")
+    assert (row["usable"], row["reason"]) == (False, "not converted: cut off")
+    assert found["n_files"] == check_study(simulated)["n_files"] + 1
 
 
 def test_a_verdict_that_hangs_on_the_plateau_is_neither_promised_nor_denied(make_nwb, sound_trials, config):

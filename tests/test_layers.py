@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "piriform"
 GROUPS = (
     ("errors", "provenance", "trials", "tables", "config"),
     ("filters", "remote", "nwb_writer", "nwb", "convert"),
-    ("mapping", "study", "align", "splits", "simulate"),
+    ("mapping", "study", "sessions", "align", "splits", "simulate"),
     (
         "solvers",
         "null",

@@ -458,7 +458,7 @@ def test_the_scripts_make_the_files_of_one_subject(make_nwb, sound_trials, spike
 
     script("index").main(SimpleNamespace(sessions=str(index)), settings=settings)
     assert load_table(index, "sessions")["subject"].tolist() == ["Q", "Q", "Q", "R", ""]
-    assert "4 of 5 files, 2 subjects" in capsys.readouterr().out
+    assert "4 of 5 sessions, 2 subjects" in capsys.readouterr().out
     script("align").main(SimpleNamespace(index=str(index)), outputs, subject="Q", settings=settings)
 
     rows = load_table(outputs.sessions, "sessions")

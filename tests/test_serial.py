@@ -93,6 +93,13 @@ def test_rho_is_solved_on_a_line_between_grid_points():
     assert (solved_rho(-0.9, expected), solved_rho(0.99, expected)) == (0.0, 0.95)
 
 
+def test_days_far_apart_say_nothing_about_rho():
+    """Where every rho expects the same, none is taken for found, and nothing is divided by zero."""
+    assert np.isfinite(solved_rho(0.3, np.full_like(expected_autocorrelation(np.arange(6.0)), -0.2)))
+    series = [(10.0 ** np.arange(6), np.array([0.0, 1.0, 0.5, 2.0, 1.5, 3.0]))] * 4
+    assert 0 <= autocorrelation(series) < 1
+
+
 # Invariance
 
 

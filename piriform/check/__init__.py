@@ -23,7 +23,8 @@ from piriform.nwb.trials import wanted_columns
 from piriform.prepare import Session, session_of
 from piriform.remote import access
 from piriform.run import study_config
-from piriform.study import find_files, index_study, reason_of
+from piriform.sessions import study_sessions
+from piriform.study import reason_of
 
 __all__ = ["check_lines", "check_study"]
 
@@ -59,9 +60,8 @@ def check_study(study: str | Path, *, config: str | Path | None = None) -> dict[
         If there is no NWB file.
     """
     settings = study_config(study, config=config)
-    kept = settings.inclusion.sessions
     with access(settings.remote):
-        index = index_study(find_files(settings.data), days=settings.phases.days, sessions=kept)
+        index = study_sessions(settings.data, days=settings.phases.days, sessions=settings.inclusion.sessions)
         checked = [_check_session(dict(row), settings) for _, row in index.iterrows()]
     usable = [one.session for one in checked if not one.session.row["reason"]]
     used = settings.model_dump(mode="json", include={"response", "trials", "classes", "phases"})

@@ -142,6 +142,8 @@ def _why_no_fixed(sessions: Sequence[Session], config: Config) -> str:
 
 
 def _why_no_verdict(by_subject: Mapping[str, Sequence[Session]], config: Config) -> str:
+    if not config.trials.correct:
+        return "needs trials.correct"
     rule, plateau = config.verdict, config.phases.from_plateau
     late = {
         subject: sum(plateau or session.row["phase"] == "overtraining" for session in own)

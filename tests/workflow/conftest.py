@@ -93,3 +93,19 @@ def finished(checkout):
     config = checkout.config("tiny", data="data/tiny", simulate=TINY)
     checkout.run("snakemake", "--cores", 2, "--configfile", config)
     return checkout
+
+
+@pytest.fixture
+def edited(finished):
+    """Append a line to a module of the checkout; the file is as it was afterwards."""
+    before = {}
+
+    def edit(name, text):
+        path = finished.folder / "piriform" / name
+        before[path] = (path.read_bytes(), path.stat())
+        path.write_bytes(before[path][0] + text)
+
+    yield edit
+    for path, (content, stat) in before.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))

@@ -20,22 +20,6 @@ LAST = {"figures": 1, "render": 1, "all": 1}
 TABLES_OF_A_STUDY = (*(f"{kind}.csv" for kind in TABLES), "metrics.parquet", "verdict.json")
 
 
-@pytest.fixture
-def edited(finished):
-    """Append a line to a module of the checkout; the file is as it was afterwards."""
-    before = {}
-
-    def edit(name, text):
-        path = finished.folder / "piriform" / name
-        before[path] = (path.read_bytes(), path.stat())
-        path.write_bytes(before[path][0] + text)
-
-    yield edit
-    for path, (content, stat) in before.items():
-        path.write_bytes(content)
-        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-
 def test_a_finished_study_has_every_result(finished):
     out = finished.folder / "results" / "tiny"
     for kind in TABLES:

@@ -40,6 +40,16 @@ def results(finished):
     return finished.folder / "results" / "tiny"
 
 
+def test_an_edited_experiment_is_run_again(results, finished, edited):
+    edited("networks/experiments/odor_courses.py", b"\n# edited\n")
+    assert set(finished.planned("--configfile", "networks.yaml")) == {
+        "network_experiment",
+        "network_figures",
+        "network_page",
+        "all",
+    }
+
+
 def test_an_experiment_leaves_its_tables_and_figure(results):
     folder = results / "networks" / "hidden_progress"
     for kind in ("measures", "quantities", "effects", "claims"):

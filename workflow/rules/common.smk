@@ -14,7 +14,7 @@ from piriform.errors import PiriformError
 from piriform.figures import NAMES as FIGURES
 from piriform.filters import column_names
 from piriform.nwb import folder_state, watched
-from piriform.provenance import package_files
+from piriform.provenance import PACKAGE, package_files
 from piriform.run import closing_lines, start
 from piriform.study import local_files
 from piriform.tables import POOLED, load_table

@@ -10,10 +10,17 @@ def experiment_settings(study):
     return {"seed": study.seed, "networks": {"seeds": study.networks.seeds, "full": study.networks.full}}
 
 
+def experiment_code(wildcards):
+    """The package files behind an experiment; its module is imported by name, so that the script does not show it."""
+    own = PACKAGE / "networks" / "experiments" / f"{wildcards.experiment}.py"
+    behind = [os.path.relpath(path) for path in [own, *package_files(own)]]
+    return sorted({*code("network_experiment.py"), *behind})
+
+
 rule network_experiment:
     """Train and measure the networks of one experiment."""
     input:
-        code=code("network_experiment.py"),
+        code=experiment_code,
     output:
         measures=f"{OUT}/networks/{{experiment}}/network_measures.csv",
         quantities=f"{OUT}/networks/{{experiment}}/network_quantities.csv",

@@ -1,7 +1,7 @@
 """Do images and tones show it too?
 
-A convolutional network learns digits (``images``), a recurrent one the order of two tones (``tones``), each about 13
-times as long as it takes to its plateau. In a *groove* held-out accuracy is equivalent to flat between plateau and end,
+A convolutional network learns digits (``images``), a recurrent one the order of two tones (``tones``); rich ones about
+13 times as long as they take to their plateau. In a *groove* held-out accuracy is equivalent to flat between plateau and end,
 and the representation moves by more than fresh trials of a network that stands still would differ. The rest asks what
 the movement is worth: for decoders of harder and other stimuli, against attacks, and in the shape of the classes.
 """
@@ -29,7 +29,6 @@ from piriform.networks.task import Examples, Task
 from piriform.networks.train import train
 from piriform.provenance import rng_for
 
-QUESTION = "do images and tones show it too?"
 PARTS: dict[str, ModuleType] = {"digits": images, "tones": tones}
 #: Accuracy that counts as flat may change by 2 of 100 trials.
 FLAT = 0.02
