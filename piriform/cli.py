@@ -220,15 +220,15 @@ def calibrate(
     A killed calibration goes on where it was when it is started again.
     """
     from piriform.calibrate.design import calibration_config
-    from piriform.calibrate.launch import calibrate as start
-    from piriform.calibrate.launch import read_calibration
+    from piriform.calibrate.launch import TARGET, read_calibration
     from piriform.calibrate.summary import text_lines
     from piriform.provenance import json_text
+    from piriform.run import run_target
 
     names = None if scenarios is None else [name.strip() for name in scenarios.split(",") if name.strip()]
     numbers = {"studies": studies, "scenarios": names, "subjects": subjects, "days": days}
     chosen = calibration_config(config=config, like=like, out=out, seed=seed, **numbers)
-    if start(chosen, cores=cores):
+    if run_target(chosen, TARGET, cores=cores):
         print(f"error: the calibration failed; what the jobs said: {chosen.out / 'logs'}", file=sys.stderr)
         raise typer.Exit(1)
     table = read_calibration(chosen.out)
@@ -262,11 +262,12 @@ def networks(
 
     A killed run goes on where it was when it is started again.
     """
-    from piriform.model_branch import claim_lines, networks_config, read_claims, run_networks
+    from piriform.model_branch import TARGET, claim_lines, networks_config, read_claims
     from piriform.provenance import json_text
+    from piriform.run import run_target
 
     chosen = networks_config(experiment, seeds=seeds, full=not short, seed=seed, out=out)
-    if run_networks(chosen, cores=cores):
+    if run_target(chosen, TARGET, cores=cores):
         print(f"error: the experiments failed; what the jobs said: {chosen.out / 'logs'}", file=sys.stderr)
         raise typer.Exit(1)
     claims = read_claims(chosen)

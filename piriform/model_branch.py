@@ -1,4 +1,4 @@
-"""How are the experiments with networks started, and what do they leave?"""
+"""Which experiments with networks are run by themselves, and what do they leave?"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,10 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from piriform.config import Config, load_config, parse_config
-from piriform.errors import StudyError, known
+from piriform.errors import known
 from piriform.networks.experiments import QUESTIONS
-from piriform.run import default_config, run_command, snakemake_command, start
+from piriform.run import default_config
 from piriform.tables import load_table
+
+#: The workflow's target.
+TARGET = "network_page"
 
 
 def networks_config(
@@ -39,23 +42,6 @@ def networks_config(
     chosen = {"experiments": list(dict.fromkeys(experiments or QUESTIONS)), "seeds": seeds, "full": full}
     values |= {"study": "networks", "data": str(Path(out) / "networks" / "data"), "results": str(out)}
     return parse_config(values | {"seed": seed, "networks": chosen}, where="piriform networks")
-
-
-def run_networks(config: Config, *, cores: int = 2) -> int:
-    """Train, measure and judge through Snakemake; return its exit code.
-
-    Raises
-    ------
-    StudyError
-        If the results folder cannot be written, or another run holds it.
-    """
-    try:
-        path = start(config)
-    except OSError as error:
-        raise StudyError(
-            f"{config.out}: cannot be written ({error.strerror}); choose another folder with --out"
-        ) from None
-    return run_command([*snakemake_command(path, cores=cores), "network_page"])
 
 
 def read_claims(config: Config) -> pd.DataFrame:

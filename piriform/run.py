@@ -147,6 +147,23 @@ def claimed() -> tuple[int, ...]:
     return tuple(stream.fileno() for stream in _CLAIMS)
 
 
+def run_target(config: Config, target: str, *, cores: int = 2) -> int:
+    """Run the workflow up to one target; return Snakemake's exit code.
+
+    Raises
+    ------
+    StudyError
+        If the results folder cannot be written, or another run holds it.
+    """
+    try:
+        path = start(config)
+    except OSError as error:
+        raise StudyError(
+            f"{config.out}: cannot be written ({error.strerror}); choose another folder with --out"
+        ) from None
+    return run_command([*snakemake_command(path, cores=cores), target])
+
+
 def run_command(command: Sequence[str]) -> int:
     """Run a command that shares this process's claims; return its exit code.
 

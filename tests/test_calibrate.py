@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from piriform import cli
-from piriform.calibrate import launch
+from piriform import cli, run
 from piriform.calibrate.design import (
     CHUNK,
     calibration_config,
@@ -17,7 +16,7 @@ from piriform.calibrate.design import (
     design_of,
     scenarios_of,
 )
-from piriform.calibrate.launch import read_calibration
+from piriform.calibrate.launch import TARGET, read_calibration
 from piriform.calibrate.scenarios import study_seed, truth_of
 from piriform.calibrate.studies import judged, simulated_study, study_row, tables_of
 from piriform.calibrate.summary import bar_text, binomial_interval, calibration_table, text_lines
@@ -245,12 +244,12 @@ def piriform(monkeypatch, capsys):
 def test_the_command_starts_what_was_asked_for_and_prints_the_table(piriform, monkeypatch, tmp_path):
     started = []
 
-    def finish(config, *, cores):
+    def finish(config, target, *, cores):
         started.append((config, cores))
         save(calibration_table(studies_table(["no evidence"] * 3)), config.out / "calibration.csv")
         return 0
 
-    monkeypatch.setattr(launch, "calibrate", finish)
+    monkeypatch.setattr(run, "run_target", finish)
     words = ("calibrate", "--scenarios", " null, gain", "--seed", 4, "--cores", 3, "--out", tmp_path)
     code, said, _ = piriform(*words)
     config, cores = started[0]
@@ -261,7 +260,7 @@ def test_the_command_starts_what_was_asked_for_and_prints_the_table(piriform, mo
 
 
 def test_a_calibration_that_fails_names_its_logs(piriform, monkeypatch, tmp_path):
-    monkeypatch.setattr(launch, "calibrate", lambda config, cores: 1)
+    monkeypatch.setattr(run, "run_target", lambda config, target, cores: 1)
     code, said, complained = piriform("calibrate", "--out", tmp_path)
     assert (code, said) == (1, "")
     assert complained.startswith("error: the calibration failed; what the jobs said: ")
@@ -327,7 +326,7 @@ def test_a_config_without_the_section_is_refused():
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StudyError, match=r"calibration: cannot be written \(.+\); choose another folder with --out"):
-        launch.calibrate(calibration_config(out=tmp_path / "file"))
+        run.run_target(calibration_config(out=tmp_path / "file"), TARGET)
 
 
 def test_results_that_are_none_are_refused(tmp_path):

@@ -9,12 +9,13 @@ from piriform.config import Networks, parse_config
 from piriform.errors import ConfigError, PiriformError, StudyError
 from piriform.figures import networks as figure
 from piriform.figures import style
-from piriform.model_branch import claim_lines, networks_config, read_claims, run_networks
+from piriform.model_branch import TARGET, claim_lines, networks_config, read_claims
 from piriform.networks.experiments import QUESTIONS
 from piriform.networks.experiments.claims import Claim
 from piriform.networks.experiments.findings import findings
 from piriform.networks.subjects import counts_like, regime_name
 from piriform.report.networks import counts, render_networks
+from piriform.run import run_target
 from piriform.tables import empty_table, save_table
 
 PANELS = [
@@ -121,7 +122,7 @@ def test_an_unknown_experiment_is_refused():
 def test_results_that_cannot_be_written(tmp_path):
     (tmp_path / "networks").write_text("a file")
     with pytest.raises(StudyError, match="cannot be written"):
-        run_networks(networks_config(["causes"], out=tmp_path))
+        run_target(networks_config(["causes"], out=tmp_path), TARGET)
 
 
 def test_claims_are_read_and_printed(found, tmp_path):

@@ -1,29 +1,13 @@
-"""How is a calibration started, and what does it leave?"""
+"""What does a calibration leave?"""
 
 from pathlib import Path
 
 import pandas as pd
 
-from piriform.config import Config
 from piriform.errors import StudyError
-from piriform.run import run_command, snakemake_command, start
 
-
-def calibrate(config: Config, *, cores: int = 2) -> int:
-    """Run the calibration through Snakemake; return its exit code.
-
-    Raises
-    ------
-    StudyError
-        If the results folder cannot be written, or another run holds it.
-    """
-    try:
-        path = start(config)
-    except OSError as error:
-        raise StudyError(
-            f"{config.out}: cannot be written ({error.strerror}); choose another folder with --out"
-        ) from None
-    return run_command([*snakemake_command(path, cores=cores), "calibration"])
+#: The workflow's target.
+TARGET = "calibration"
 
 
 def read_calibration(out: str | Path) -> pd.DataFrame:
