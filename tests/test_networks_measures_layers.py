@@ -272,6 +272,17 @@ def test_what_is_not_given_is_nan(checkpoints):
     assert {name for name, value in values.items() if np.isnan(value)} == {"cka_start", "nc3"}
 
 
+def test_the_margin_can_be_left_out(checkpoints):
+    x, f, y, w = checkpoints
+    whole = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
+    values = measures.checkpoint_measures(
+        x, f, y, start=x[0], weights=w, options=measures.CheckpointOptions(margin=False)
+    )
+    assert np.isnan(values.pop("margin")).all()
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, whole[name])
+
+
 # errors
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from piriform.networks.ensemble import Ensemble
 from piriform.networks.experiments.quantities import course
-from piriform.networks.measures import checkpoint_measures, fisher_log2, probe_accuracy, rms_margin
+from piriform.networks.measures import CheckpointOptions, checkpoint_measures, fisher_log2, probe_accuracy, rms_margin
 from piriform.networks.odors import Odors, odor_task
 from piriform.networks.task import Examples, Task
 from piriform.provenance import rng_for
@@ -19,6 +19,8 @@ from piriform.provenance import rng_for
 #: Units and noise of the decoder that sees no more of a network than an electrode of a brain: the noise has the
 #: SD over trials and units of the activity it is added to.
 N_RECORDED = 30
+#: The margin to probes is fitted; that to nontargets would cost as much again.
+NO_MARGIN = CheckpointOptions(margin=False)
 
 
 def odor_tasks(odors: Odors, n_seeds: int, seed: int) -> list[Task]:
@@ -43,8 +45,7 @@ def odor_courses(ensemble: Ensemble, tasks: Sequence[Task], *, overlap: int, see
       share of right answers to the probes of one overlap; ``probe_accuracy``, ``probe_loss`` of all probes
     - ``output_margin``: mean output towards the right answer, test trials
     - ``norm``: norm of all parameters, relative to the start
-    - ``margin_nontarget``, ``margin_probe``: margin of the features of unit size, targets against nontargets or
-      probes of ``overlap``, held out
+    - ``margin_probe``: margin of the features of unit size, targets against probes of ``overlap``, held out
     - ``fisher_probe``, ``decoding_probe``: log2 Fisher ratio and accuracy, held out, targets against these probes, from
       30 units with noise. Without noise and with all units the Fisher ratio is about that of the odours themselves,
       whatever the layer does to them: a decoder may undo any map that can be undone.
@@ -91,12 +92,13 @@ def _features_of(ensemble: Ensemble, index: int, task: Task, overlap: str, seed:
     trained = group != "probe"
     probed = (group == "target") | ((group == "probe") & (task.test.table["stratum"].to_numpy() == overlap))
     outputs = ensemble.outputs_of(index, task.test.inputs)[:, trained]
-    of_test = checkpoint_measures(activity[:, trained], outputs, group[trained], start=activity[0, trained])
+    of_test = checkpoint_measures(
+        activity[:, trained], outputs, group[trained], start=activity[0, trained], options=NO_MARGIN
+    )
     noisy = _noisy(activity[:, probed], rng_for(seed, "networks", "noise", member.seed))
     layers = {str(at): one for at, one in enumerate(noisy)}
     read_out = probe_accuracy(layers, group[probed])
     return {
-        "margin_nontarget": of_test["margin"],
         "fisher_probe": fisher_log2(noisy, group[probed]),
         "margin_probe": rms_margin(activity[:, probed], group[probed]),
         "decoding_probe": np.array([read_out[name] for name in layers]),

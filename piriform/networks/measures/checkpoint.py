@@ -45,11 +45,13 @@ class CheckpointOptions:
     shrinkage : of the covariance in ``fisher_log2``
     C : inverse penalty of the SVM of ``margin``
     halves : (n_samples,) array of 0 and 1 for both, or None: the samples of each class take turns
+    margin : whether to fit that SVM, half of the work; ``margin`` is NaN otherwise
     """
 
     shrinkage: float = 0.2
     C: float = 1.0
     halves: np.ndarray | None = None
+    margin: bool = True
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,14 @@ def _measures(stack: _Stack, shared: Moments) -> dict[str, np.ndarray]:
         "participation_ratio": shared.known(divided(np.sum(sizes**2, axis=-1) ** 2, shared.scatter_norm**2)),
         **{name: shared.known(_known_mean(values)) for name, values in zip(SPARSENESS, sparse, strict=True)},
         "fisher_log2": fisher_of(shared, stack.codes, shrinkage=stack.options.shrinkage, halves=halves),
-        "margin": rms_margin(stack.features, stack.codes, C=stack.options.C, halves=halves),
+        "margin": _margin(stack, halves),
     }
+
+
+def _margin(stack: _Stack, halves: np.ndarray) -> np.ndarray:
+    if not stack.options.margin:
+        return np.full(len(stack.features), np.nan)
+    return rms_margin(stack.features, stack.codes, C=stack.options.C, halves=halves)
 
 
 def _cka_start(shared: Moments, first: Moments | None, offset: int) -> np.ndarray:
