@@ -30,7 +30,7 @@ def claims_text(results: Path) -> str:
         cpu = pd.read_csv(results / "benchmarks" / f"network_{name}.tsv", sep="\t")["cpu_time"].iloc[0]
         parts += [
             f"### `{name}`: {question}",
-            f"{about['seeds']} seeds per condition, {cpu:.0f} CPU-s.",
+            f"{about['seeds']} networks per condition, `--seed {about['seed']}`, {cpu:.0f} CPU-s.",
             table(HEADER, [_line(row) for row in claims.to_dict("records")]),
             *(f"- {remark}" for remark in about["remarks"]),
         ]

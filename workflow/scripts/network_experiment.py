@@ -20,9 +20,8 @@ def main(outputs, *, experiment, settings):
     for kind in KINDS:
         save_table(getattr(found, kind), f"network_{kind}", outputs[kind])
     about = {"experiment": experiment, "question": QUESTIONS[experiment], "remarks": list(found.remarks)}
-    write_json(
-        about | {"seeds": scale.seeds, "full": scale.full, "panels": list(map(asdict, found.panels))}, outputs.about
-    )
+    about |= {"seed": scale.seed, "seeds": scale.seeds, "full": scale.full, "panels": list(map(asdict, found.panels))}
+    write_json(about, outputs.about)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
