@@ -22,7 +22,7 @@ GROUPS = (
         "learning_curve",
         "behavior",
     ),
-    ("prepare", "task", "measure", "views", "dynamics"),
+    ("inclusion", "prepare", "task", "measure", "views", "dynamics"),
     (
         "stats",
         "serial",

@@ -18,6 +18,7 @@ from piriform.check.possible import metrics_possible, parts_possible
 from piriform.check.proposal import proposed
 from piriform.config import Config
 from piriform.errors import ConfigError, PiriformError, StudyError
+from piriform.inclusion import too_little
 from piriform.nwb.clock import TOO_LATE
 from piriform.nwb.trials import wanted_columns
 from piriform.prepare import Session, session_of
@@ -96,7 +97,7 @@ def _check_session(row: dict[str, Any], settings: Config) -> _Checked:
             session, windows = _within(session, recorded, settings)
             said |= windows | {"units": recorded.n_units, "kind": recorded.kind}
             said["classes"] = {str(name): int(n) for name, n in session.trials["class"].value_counts().items()}
-            row = {**session.row, "reason": _too_little(session, recorded, settings)}
+            row = {**session.row, "reason": _reason(session, recorded, settings)}
     except ConfigError:
         raise
     except PiriformError as error:
@@ -157,16 +158,9 @@ def _outside(events: np.ndarray, window: tuple[float, float], recorded: Recorded
     return np.asarray(early | (events + window[1] > recorded.stop + 1e-9))
 
 
-def _too_little(session: Session, recorded: Recorded, settings: Config) -> str:
+def _reason(session: Session, recorded: Recorded, settings: Config) -> str:
     """Why the session cannot be analysed, as far as numbers of units and trials tell; "" if it can."""
-    rule, counts = settings.inclusion, session.trials["class"].value_counts()
-    needed = sorted(counts.index) if settings.classes.by_stimulus else ["target", "nontarget"]
-    few = [f"{name} {counts.get(name, 0)}" for name in needed if counts.get(name, 0) < rule.min_trials_per_class]
-    if recorded.n_units < rule.min_units:
-        return f"too few units: {recorded.n_units}, inclusion.min_units is {rule.min_units}"
-    if few:
-        return f"too few trials: {', '.join(few)}; inclusion.min_trials_per_class is {rule.min_trials_per_class}"
-    return "" if len(needed) > 1 else f"too few stimuli: {len(needed)}; decoding needs 2"
+    return too_little(recorded.n_units, session.trials["class"], settings.classes, settings.inclusion)
 
 
 def _subjects(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
