@@ -17,6 +17,7 @@ from piriform.check.lines import check_lines, proposal_yaml
 from piriform.check.possible import metrics_possible, parts_possible
 from piriform.check.proposal import proposed
 from piriform.config import Config
+from piriform.convert import NOT_CONVERTED
 from piriform.errors import ConfigError, PiriformError, StudyError
 from piriform.inclusion import too_little
 from piriform.nwb.clock import TOO_LATE
@@ -72,7 +73,7 @@ def check_study(study: str | Path, *, config: str | Path | None = None) -> dict[
         "study": settings.study,
         "data": str(study),
         "config": {"file": None if config is None else str(config)} | used,
-        "n_files": len(checked),
+        "n_files": sum(not one.said["reason"].startswith(NOT_CONVERTED) for one in checked),
         "n_usable": len(usable),
         "subjects": _subjects([dict(one.said) for one in checked]),
         "sessions": [dict(one.said) for one in checked],

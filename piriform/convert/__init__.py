@@ -8,13 +8,14 @@ provenance, is done here once.
 from pathlib import Path
 
 from piriform.convert.formats import CONVERTERS, DESCRIPTIONS, descriptions, format_named
-from piriform.convert.manifest import refused_sessions, strangers, with_refused, write_manifest
+from piriform.convert.manifest import NOT_CONVERTED, refused_sessions, strangers, with_refused, write_manifest
 from piriform.convert.source import Progress, Session, files_below, source_files
 from piriform.convert.writing import Conversion, Refused, write_sessions
 
 __all__ = [
     "CONVERTERS",
     "DESCRIPTIONS",
+    "NOT_CONVERTED",
     "Conversion",
     "Refused",
     "Session",

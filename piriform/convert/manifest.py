@@ -15,6 +15,8 @@ from piriform.provenance import sha256, write_json
 from piriform.tables import TABLES
 
 NAME = "converted.json"
+#: How the reason of a refused session begins in the table ``sessions``.
+NOT_CONVERTED = "not converted: "
 
 
 def write_manifest(conversion: Conversion, folder: str | Path, *, format: str, source: str) -> Path:
@@ -72,7 +74,7 @@ def with_refused(table: pd.DataFrame, refused: Iterable[Refused]) -> pd.DataFram
     kinds = {"integer": 0, "flag": False}
     empty = {name: kinds.get(column.kind, "") for name, column in TABLES["sessions"].items()}
     rows = [
-        empty | {"file": one.name, "reason": f"not converted: {one.reason.removeprefix(f'{one.name}: ')}"}
+        empty | {"file": one.name, "reason": NOT_CONVERTED + one.reason.removeprefix(f"{one.name}: ")}
         for one in refused
     ]
     return pd.DataFrame([*table.to_dict("records"), *rows], columns=table.columns)
