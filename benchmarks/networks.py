@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from piriform.provenance import rng_for
 
 NETWORK = Network((100,), (200,))
 CONDITIONS = tuple(Condition(f"alpha {alpha:g}", alpha=alpha) for alpha in (1.0, 3.0, 10.0))
+PAGE = Path(__file__).parent.parent / "docs" / "networks.md"
 N_SEEDS, BATCH, RATE = 16, 64, 0.1
 #: Ratios to the other methods, in CPU time, that should be reached.
 BARS = {"NumPy": 1.5, "PyTorch": 20.0}
@@ -249,14 +251,19 @@ def _agreement(differ: float, n_steps: int) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print; with all methods, write the page's table too."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     chosen = parser.parse_args()
+    about = report.machine()
     with threadpool_limits(1):
-        print(measured(chosen.steps, chosen.rounds, methods=chosen.methods, share=16))
+        found = measured(chosen.steps, chosen.rounds, methods=chosen.methods, share=16)
+    print(found)
+    if chosen.methods == list(METHODS):
+        PAGE.write_text(report.placed(PAGE.read_text(), {"speed": f"{about}\n\n{found}"}))
+        print(PAGE)
 
 
 if __name__ == "__main__":

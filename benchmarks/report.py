@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row
 
-PACKAGES = ("piriform", "numba", "numpy", "scipy", "scikit-learn", "decodanda", "mne", "pynapple")
+PACKAGES = ("piriform", "numba", "numpy", "scipy", "scikit-learn", "decodanda", "mne", "pynapple", "jax", "torch")
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

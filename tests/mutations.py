@@ -3,6 +3,7 @@
 import os
 import signal
 import traceback
+import warnings
 from contextlib import suppress
 
 import numpy as np
@@ -299,7 +300,9 @@ def left_open(path):
 def in_fork(call, *, seconds=60):
     """Call in a process of its own, which spoiled bytes may kill or stop; return what went wrong, "" if nothing did."""
     reading, writing = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # JAX warns where other tests have started it; the child never uses it
+        child = os.fork()
     if not child:
         os.close(reading)
         signal.alarm(seconds)

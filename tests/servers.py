@@ -90,9 +90,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if cut:
             content, self.close_connection = content[: len(content) // 2], True
+        self.server.behavior.sent += len(content)  # before the client can ask what was sent
         try:
             self.wfile.write(content)
-            self.server.behavior.sent += len(content)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 

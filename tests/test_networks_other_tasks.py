@@ -11,7 +11,7 @@ pytest.importorskip("jax", reason='networks need JAX: pip install "piriform[netw
 
 from piriform.networks.architectures import Network
 from piriform.networks.ensemble import Training
-from piriform.networks.experiments import QUESTIONS, images, other_tasks, run_experiment, tones
+from piriform.networks.experiments import images, other_tasks, run_experiment, tones
 from piriform.networks.experiments.claims import Claim, judged
 from piriform.networks.experiments.findings import Scale
 from piriform.networks.experiments.other_tasks import movement, movements, of_stratum
@@ -105,14 +105,13 @@ def test_the_experiment_from_start_to_claims(monkeypatch, level, tmp_path):
     assert (tmp_path / "tones").is_dir()
 
 
-def test_the_short_form_has_rich_networks_alone_and_the_question_is_that_of_the_list(monkeypatch):
+def test_the_short_form_has_rich_networks_alone(monkeypatch):
     def stop(network, tasks, conditions, **options):
         raise RuntimeError(f"{len(tasks)} tasks, {[one.name for one in conditions]}")
 
     monkeypatch.setattr(other_tasks, "train", stop)
     with pytest.raises(RuntimeError, match=r"3 tasks, \['digits rich'\]"):
         run_experiment("other_tasks", Scale(seeds=3, full=False), progress=list)
-    assert QUESTIONS["other_tasks"] == other_tasks.QUESTION
 
 
 def test_courses_are_of_the_layers_and_trials_that_they_name():

@@ -91,7 +91,7 @@ def _check_whole(path: str | Path, group: Any) -> None:
     for name in _arrays(folder):
         array = group[name]
         missing = array.nchunks - array.nchunks_initialized
-        if missing and array.dtype.kind in "fcOSU":
+        if missing and (array.dtype.kind in "fcOSU" or name.rpartition("/")[2] == "id"):
             raise StudyError(
                 f"{path}: {missing} of {array.nchunks} chunks of {name} are missing; copy the folder again"
             )

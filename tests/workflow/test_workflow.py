@@ -12,17 +12,18 @@ import pytest
 
 from piriform.config import load_config
 from piriform.figures import file_names
-from piriform.tables import TABLES, load_table
+from piriform.tables import load_table
+from piriform.tables.study import STUDY
 
 pytestmark = pytest.mark.workflow
 
 LAST = {"figures": 1, "render": 1, "all": 1}
-TABLES_OF_A_STUDY = (*(f"{kind}.csv" for kind in TABLES), "metrics.parquet", "verdict.json")
+TABLES_OF_A_STUDY = (*(f"{kind}.csv" for kind in STUDY), "metrics.parquet", "verdict.json")
 
 
 def test_a_finished_study_has_every_result(finished):
     out = finished.folder / "results" / "tiny"
-    for kind in TABLES:
+    for kind in STUDY:
         assert len(load_table(out / f"{kind}.csv", kind)), kind
     assert sorted(path.name for path in (out / "figures").iterdir()) == sorted(file_names())
     sessions = load_table(out / "sessions.csv", "sessions")

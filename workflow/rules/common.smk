@@ -82,3 +82,15 @@ def of_subjects(pattern):
         return animals + [pattern.format(subject=POOLED)] * bool(animals and study.measures.pool_sessions)
 
     return files
+
+
+def experiment_settings(study):
+    """What an experiment depends on: an edit of anything else does not train it again."""
+    return {"seed": study.seed, "networks": {"seeds": study.networks.seeds, "full": study.networks.full}}
+
+
+def experiment_code(wildcards):
+    """The package files behind an experiment; its module is imported by name, so that the script does not show it."""
+    own = PACKAGE / "networks" / "experiments" / f"{wildcards.experiment}.py"
+    behind = [os.path.relpath(path) for path in [own, *package_files(own)]]
+    return sorted({*code("network_experiment.py"), *behind})
