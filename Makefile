@@ -5,7 +5,7 @@
 #
 # Each target sets up .venv once: Python >= 3.11 ($(PYTHON)), the pinned packages of requirements/constraints.txt.
 # PYTHON=python3.12 make demo      another interpreter
-# CORES=8 make demo                more jobs at once
+# CORES=8 make demo                more jobs, or tests, at once
 # BENCH_OPTIONS=--quick make bench  a minute, writes nothing
 # make bench-align                  the speed and memory of alignment, next to others
 # make bench-networks               the speed of training, next to PyTorch and NumPy (installs torch beside, not into, .venv)
@@ -51,7 +51,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@echo "== running the tests"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 test-slow: $(STAMP)
 	@echo "== running the slow scientific calibrations"
