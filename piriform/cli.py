@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 nothing could be analysed or the run failed, 2 wrong usage
 """
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,18 +41,39 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
-class _WithScenarios(typer.core.TyperCommand):
-    """A command whose help ends with the scenarios; they are imported only when it is printed."""
+def _ending_with(title: str, rows: Callable[[], Iterable[tuple[str, str]]]) -> type[typer.core.TyperCommand]:
+    """A kind of command whose help ends with a list of names and meanings; they are imported only when it is printed."""
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write one line per scenario: its name and what is true in it."""
-        from piriform.simulate import SCENARIOS
+    class Command(typer.core.TyperCommand):
+        """The command."""
 
-        with formatter.section("Scenarios"):
-            formatter.write_dl([(name, meaning) for name, (meaning, _) in SCENARIOS.items()])
+        def format_epilog(self, ctx: Any, formatter: Any) -> None:
+            """Write one line per name."""
+            with formatter.section(title):
+                formatter.write_dl(list(rows()))
+
+    return Command
 
 
-@app.command(cls=_WithScenarios)
+def _scenarios() -> Iterable[tuple[str, str]]:
+    from piriform.simulate import SCENARIOS
+
+    return ((name, meaning) for name, (meaning, _) in SCENARIOS.items())
+
+
+def _formats() -> Iterable[tuple[str, str]]:
+    from piriform.convert import descriptions
+
+    return descriptions().items()
+
+
+def _experiments() -> Iterable[tuple[str, str]]:
+    from piriform.networks.experiments import QUESTIONS
+
+    return QUESTIONS.items()
+
+
+@app.command(cls=_ending_with("Scenarios", _scenarios))
 def simulate(
     dest: Annotated[Path, typer.Argument(help="folder to write to")],
     scenario: Annotated[str, typer.Option(help="the known truth, one of those below")] = "growth",
@@ -66,18 +88,7 @@ def simulate(
     print(f"wrote {dest}")
 
 
-class _WithFormats(typer.core.TyperCommand):
-    """A command whose help ends with the formats; they are imported only when it is printed."""
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write one line per format, those of installed packages too."""
-        from piriform.convert import descriptions
-
-        with formatter.section("Formats"):
-            formatter.write_dl(list(descriptions().items()))
-
-
-@app.command(cls=_WithFormats)
+@app.command(cls=_ending_with("Formats", _formats))
 def convert(
     format: Annotated[str, typer.Argument(metavar="FORMAT", help="one of those below")],
     src: Annotated[Path, typer.Argument(help="file or folder to read")],
@@ -202,7 +213,7 @@ def _numbers(text: str) -> list[int]:
         raise ConfigError(f"--subjects {text}: expected whole numbers with commas, e.g. 4,6,8") from None
 
 
-@app.command(cls=_WithScenarios)
+@app.command(cls=_ending_with("Scenarios", _scenarios))
 def calibrate(
     studies: Annotated[int | None, typer.Option(min=1, help="studies per scenario (default: 400)")] = None,
     scenarios: Annotated[str | None, typer.Option(help="scenarios, with commas between (default: all)")] = None,
@@ -235,18 +246,7 @@ def calibrate(
     print(json_text(table.to_dict("records")) if as_json else "\n".join(text_lines(table)), end="" if as_json else "\n")
 
 
-class _WithExperiments(typer.core.TyperCommand):
-    """A command whose help ends with the experiments."""
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write one line per experiment: its name and what it asks."""
-        from piriform.networks.experiments import QUESTIONS
-
-        with formatter.section("Experiments"):
-            formatter.write_dl(list(QUESTIONS.items()))
-
-
-@app.command(cls=_WithExperiments)
+@app.command(cls=_ending_with("Experiments", _experiments))
 def networks(
     experiment: Annotated[
         list[str] | None, typer.Option(help="one of those below, may be repeated (default: all)")

@@ -110,7 +110,7 @@ def network_curve(series: pd.DataFrame, *, n_u: int = 101) -> Curve:
     >>> network_curve(steps, n_u=3).mean.tolist()
     [0.0, 1.0, 2.0]
     """
-    _columns(series, "seed", "u", "value")
+    check_columns(series, "seed", "u", "value")
     grid = np.linspace(0, 1, n_u)
     seeds = []
     for seed, part in series.groupby("seed"):
@@ -144,7 +144,7 @@ def match(animals: pd.DataFrame, network: Curve) -> Match:
         NaN and a note where there is too little. A behaviour that is constant in a subject, or not
         known on all of its days, is no candidate.
     """
-    _columns(animals, "subject", "u", "value")
+    check_columns(animals, "subject", "u", "value")
     points, behavior, reasons = _subjects(animals)
     if len(points) < MIN_SUBJECTS:
         nan = dict.fromkeys(("network", *TRENDS), np.nan)
@@ -262,6 +262,7 @@ def _inside(part: pd.DataFrame, column: str = "value") -> _Points:
     return part["u"].to_numpy(dtype=float), part[column].to_numpy(dtype=float)
 
 
-def _columns(table: pd.DataFrame, *names: str) -> None:
+def check_columns(table: pd.DataFrame, *names: str) -> None:
+    """Raise :class:`PiriformError` if a series lacks one of these columns."""
     if lacking := [name for name in names if name not in table]:
         raise PiriformError(f"the series lacks column {lacking[0]!r}; expected {', '.join(names)}")

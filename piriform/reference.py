@@ -69,7 +69,8 @@ def outputs_page() -> str:
         "Everything of a study lies in `results/{study}/`:\n",
         _grid(("file", "what it is"), _FILES),
         "Tables are CSV in UTF-8, one row per measurement, empty where there is no value. Random numbers come from "
-        "the config's `seed` and from names, so that the same config gives the same bytes with any number of cores.\n",
+        "the config's `seed` and from names, so that the same config gives the same bytes with any number of cores on processors of one kind. On another kind the "
+        "linear algebra library chooses other instructions, and values may differ in the last digits.\n",
     ]
     for kind, columns in TABLES.items():
         parts += [f"## {kind}.csv\n", f"{TABLE_MEANINGS[kind]}\n"]

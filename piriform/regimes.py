@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from piriform.errors import PiriformError
+from piriform.match import MIN_POINTS, MIN_SUBJECTS, check_columns
 from piriform.stats import GroupMean, group_mean
 
-MIN_DAYS, MIN_SUBJECTS = 4, 3
 #: Time constants that are tried; the longest is this many times the longest animal's days.
 N_TAU, LONGEST = 25, 10
 ANY = "any"
@@ -83,7 +83,7 @@ def regime(series: pd.DataFrame, *, n_late: int = 101) -> Regime:
     >>> regime(steps, n_late=3).seeds.tolist()
     [[1.0, 2.0, 3.0]]
     """
-    _check_columns(series, ("seed", "step", "plateau", "value"))
+    check_columns(series, "seed", "step", "plateau", "value")
     known = series[series["value"].notna() & (series["step"] >= series["plateau"]) & (series["plateau"] > 0)]
     parts = [part.sort_values("step") for _, part in known.groupby("seed") if part["step"].nunique() > 1]
     if not parts:
@@ -142,17 +142,12 @@ def regime_scores(animals: pd.DataFrame, regimes: Mapping[str, Regime]) -> dict[
 
 
 def _points(animals: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
-    _check_columns(animals, ("subject", "days", "value"))
+    check_columns(animals, "subject", "days", "value")
     known = animals[animals["value"].notna() & (animals["days"] >= 0)]
-    parts = [part for _, part in known.groupby("subject") if part["days"].nunique() >= MIN_DAYS]
+    parts = [part for _, part in known.groupby("subject") if part["days"].nunique() >= MIN_POINTS]
     if len(parts) < MIN_SUBJECTS:
-        raise PiriformError(f"{len(parts)} of {MIN_SUBJECTS} subjects with {MIN_DAYS} days from their plateau on")
+        raise PiriformError(f"{len(parts)} of {MIN_SUBJECTS} subjects with {MIN_POINTS} days from their plateau on")
     return [(part["days"].to_numpy(dtype=float), part["value"].to_numpy(dtype=float)) for part in parts]
-
-
-def _check_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
-    if lacking := [name for name in names if name not in table]:
-        raise PiriformError(f"the series lacks column {lacking[0]!r}; expected {', '.join(names)}")
 
 
 # Candidates -----------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from contextlib import suppress
 import numpy as np
 from h5py import Dataset, Empty, ExternalLink, Group, Reference, SoftLink, ref_dtype, string_dtype, vlen_dtype
 
+from piriform.errors import StudyError
+
 # Bytes ----------------------------------------------------------------------------------------
 
 
@@ -318,3 +320,16 @@ def in_fork(call, *, seconds=60):
         said = pipe.read().decode()
     status = os.waitpid(child, 0)[1]
     return said or (f"ended by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "")
+
+
+def refusals(path, **ways):
+    """Read a file in each of these ways; return the reasons for which it was refused, by way."""
+    refused = {}
+    for name, read in ways.items():
+        try:
+            read(path)
+        except StudyError as error:
+            refused[name] = str(error)
+        assert str(path) in refused.get(name, str(path)), f"{name} does not name {path}: {refused[name]}"
+        assert not left_open(path), f"{name} leaves {left_open(path)} open"
+    return refused

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from mutations import BYTES, CHANGES, in_fork, left_open, paths, spoil
+from mutations import BYTES, CHANGES, in_fork, left_open, paths, refusals, spoil
 
 from piriform.check import check_study
 from piriform.config import Classes, Inclusion, Phases, Plateau, Response, Trials
@@ -85,14 +85,7 @@ def originals(folder):
 
 def examined(path, beside):
     """Read a file in every way; return the reasons for which it was refused, by way."""
-    refused = {}
-    for name, read in (("header", header), ("trials", trials), ("activity", activity)):
-        try:
-            read(path)
-        except StudyError as error:
-            refused[name] = str(error)
-        assert str(path) in refused.get(name, str(path)), f"{name} does not name the file: {refused[name]}"
-        assert not left_open(path), f"{name} leaves {left_open(path)} open"
+    refused = refusals(path, header=header, trials=trials, activity=activity)
     refused |= tensor(path, beside)
     assert not left_open(path), f"prepare leaves {left_open(path)} open"
     try:

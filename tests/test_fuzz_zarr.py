@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mutations import left_open
+from mutations import refusals
 from test_fuzz_nwb import BINS, recording
 
 from piriform.config import Response, Trials
-from piriform.errors import StudyError
 from piriform.nwb import read_activity, read_header, read_trials
 from piriform.nwb_writer import write_recording
 
@@ -84,15 +83,7 @@ CHANGES = (deleted, shortened, garbage, emptied, a_folder, another_value)
 
 def examined(path):
     """Read a folder in every way."""
-    refused = {}
-    for name, read in (("header", header), ("trials", trials), ("activity", activity)):
-        try:
-            read(path)
-        except StudyError as error:
-            refused[name] = str(error)
-        assert str(path) in refused.get(name, str(path)), f"{name} does not name the folder: {refused[name]}"
-        assert not left_open(path)
-    return refused
+    return refusals(path, header=header, trials=trials, activity=activity)
 
 
 def header(path):

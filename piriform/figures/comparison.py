@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,8 @@ def draw_animals(values: pd.DataFrame, ax: Axes) -> None:
 
 def draw_networks(values: pd.DataFrame, ax: Axes) -> None:
     """Draw each regime's mean over seeds, and the band of the seeds' 95% interval, in multiples of the plateau step."""
-    for (name, one), look in zip(_regimes(values).items(), _looks(values), strict=False):
+    curves = _regimes(values)
+    for (name, one), look in zip(curves.items(), looks(list(curves)).values(), strict=True):
         step = np.exp(one.late)
         mean, sd = one.seeds.mean(axis=0), one.seeds.std(axis=0, ddof=1) if len(one.seeds) > 1 else np.nan
         half = stdtrit(max(len(one.seeds) - 1, 1), 0.975) * sd / np.sqrt(len(one.seeds))
@@ -49,10 +49,6 @@ def draw_networks(values: pd.DataFrame, ax: Axes) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("step / plateau step")
-
-
-def _looks(values: pd.DataFrame) -> list[dict[str, Any]]:
-    return list(looks(list(dict.fromkeys(values["subject"].str.rpartition("-")[0]))).values())
 
 
 def _regimes(values: pd.DataFrame) -> dict[str, Regime]:

@@ -9,8 +9,6 @@ from piriform.errors import ConfigError
 
 #: s between the trials of a recorded session.
 TRIAL_SPACING = 5.0
-#: Columns of a table of trials; the coordinates of the trial tensor have the same names.
-COLUMNS = ("stimulus", "category", "class", "stratum")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +23,7 @@ class Examples:
     labels : (n_trials,) int array of class numbers, or (n_trials, n_outputs) float array of values
         Of two classes 1 is the target and 0 the nontarget, which probes belong to.
     table : DataFrame, n_trials rows
-        What was presented: ``COLUMNS``, texts.
+        What was presented: ``stimulus``, ``category``, ``class``, ``stratum``, texts, named as the coordinates of the trial tensor.
     """
 
     inputs: np.ndarray

@@ -51,21 +51,12 @@ def render(
         If a figure is not in the folder.
     """
     import yaml
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     complete = {kind: tables[kind] if kind in tables else empty_table(kind) for kind in TABLES}
-    page = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     trends = [row for row in verdict.get("secondary") or [] if number(row.get("effect")) != "–"]
     order = in_order(row["metric"] for row in trends)
     trends.sort(key=lambda row: order.index(row["metric"]))
-    page.filters |= {"number": number, "interval": interval, "p": p_value}
-    return page.get_template("report.html").render(
+    return template("report.html").render(
         title=title,
         verdict=verdict,
         facts=facts(complete, verdict),
@@ -92,6 +83,21 @@ def render(
         unmeasured=unmeasured(complete["metrics"]),
         config=yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=100),
     )
+
+
+def template(name: str) -> Any:
+    """Return a template of this package, with the filters that write numbers; what a page is not given is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    page = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page.filters |= {"number": number, "interval": interval, "p": p_value}
+    return page.get_template(name)
 
 
 def number(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from piriform.errors import PiriformError
-from piriform.report import TEMPLATES, interval, number, p_value
+from piriform.report import template
 
 #: What an outcome means; also the order in which outcomes are counted.
 OUTCOMES = {
@@ -35,16 +35,6 @@ def render_networks(
     PiriformError
         If a figure is not there.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    page = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page.filters |= {"number": number, "interval": interval, "p": p_value}
     shown = [
         dict(one)
         | {
@@ -54,7 +44,7 @@ def render_networks(
         }
         for one in experiments
     ]
-    return page.get_template("networks.html").render(
+    return template("networks.html").render(
         title=title,
         experiments=shown,
         outcomes=OUTCOMES,

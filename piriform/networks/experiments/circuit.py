@@ -48,8 +48,6 @@ VARIANTS = (
     Variant("concentrations", replace(PLAIN, concentration_sd=0.3)),
     Variant("large overlap", replace(PLAIN, overlaps=(1.0,) * 8, probes=(8,)), overlap=8),
 )
-#: A tenth of a doubling is no gain.
-NOTHING = 0.1
 CLAIMS = (
     *(Claim("targets go on moving away from probes", "gain:fisher_probe", one.name) for one in VARIANTS),
     *(Claim("probe accuracy goes on rising", "gain:probe_accuracy", one.name) for one in VARIANTS),
