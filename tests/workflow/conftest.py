@@ -46,7 +46,7 @@ class Checkout:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=240,
+            timeout=900,
         )
         assert done.returncode == 0 or not check, done.stdout
         return done
