@@ -1,8 +1,8 @@
 """How fast are ensembles of networks trained? Against a plain PyTorch loop and hand-written NumPy, in one run.
 
 ``python -m benchmarks.networks`` in an environment with ``piriform[networks]`` and torch. All methods
-train the same 48 networks (16 seeds x 3 alpha; 100 inputs, 200 units, batches of 64) from the same
-start on the same batches, with one thread unless stated; their losses must agree to five digits.
+train the same 48 networks (16 seeds x 3 alpha, batches of 64) from the same start on the same batches,
+with one thread unless stated; their losses must agree to five digits.
 """
 
 import argparse
@@ -21,17 +21,33 @@ from piriform.networks.architectures import Network
 from piriform.networks.backend import jax, jnp
 from piriform.networks.ensemble import Condition, Ensemble, Training
 from piriform.networks.odors import Odors, odor_task
+from piriform.networks.subjects import DESIGNS
 from piriform.networks.task import Task
 from piriform.networks.train import train
 from piriform.provenance import rng_for
 
-NETWORK = Network((100,), (200,))
 CONDITIONS = tuple(Condition(f"alpha {alpha:g}", alpha=alpha) for alpha in (1.0, 3.0, 10.0))
 PAGE = Path(__file__).parent.parent / "docs" / "networks.md"
 N_SEEDS, BATCH, RATE = 16, 64, 0.1
+#: A matrix product that is large enough to run at the core's full rate.
+BEST = (1000, 1000, 1000)
 #: Ratios to the other methods, in CPU time, that should be reached.
 BARS = {"NumPy": 1.5, "PyTorch": 20.0}
 Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Size:
+    """A task and the networks that learn it."""
+
+    odors: Odors
+    network: Network
+
+
+SIZES = {
+    "10 of 100 odorants, 200 units": Size(Odors(), Network((100,), (200,))),
+    "3 of 13 odorants, 128 units": Size(DESIGNS["3 of 13"].odors, Network((13,), (128,))),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,7 @@ class Problem:
     ``starts`` has an entry per network, ``rows`` is (n_networks, n_steps, batch).
     """
 
+    size: Size
     tasks: list[Task]
     starts: list[Weights]
     rows: np.ndarray
@@ -49,16 +66,16 @@ class Problem:
         """Return inputs, labels (-1, 1), alpha and learning rate of one network, float32."""
         task, alpha = self.tasks[index % N_SEEDS], CONDITIONS[index // N_SEEDS].alpha
         inputs, labels = task.train.inputs.astype(np.float32), (2 * task.train.labels - 1).astype(np.float32)
-        return inputs, labels[:, None], alpha, RATE * NETWORK.hidden[0] / alpha**2
+        return inputs, labels[:, None], alpha, RATE * self.size.network.hidden[0] / alpha**2
 
 
-def problem(n_steps: int) -> Problem:
+def problem(size: Size, n_steps: int) -> Problem:
     """Return networks, starts and batches as the ensemble's own training draws them."""
-    tasks = [odor_task(Odors(), rng=rng_for(seed, "benchmark")) for seed in range(N_SEEDS)]
-    start = ensemble(tasks, 1)
+    tasks = [odor_task(size.odors, rng=rng_for(seed, "benchmark")) for seed in range(N_SEEDS)]
+    start = ensemble(size, tasks, 1)
     rows = drawn_rows(len(tasks[0].train) // 2, n_steps)
     starts = [start.at(index, 0) for index in range(len(start.members))]
-    return Problem(tasks, starts, np.tile(rows, (len(CONDITIONS), 1, 1)))
+    return Problem(size, tasks, starts, np.tile(rows, (len(CONDITIONS), 1, 1)))
 
 
 def drawn_rows(n_rows: int, n_steps: int) -> np.ndarray:
@@ -73,14 +90,14 @@ def drawn_rows(n_rows: int, n_steps: int) -> np.ndarray:
     return (drawn + np.array([[0], [n_rows]])).reshape(N_SEEDS, n_steps, BATCH)
 
 
-def ensemble(tasks: list[Task], n_steps: int) -> Ensemble:
+def ensemble(size: Size, tasks: list[Task], n_steps: int) -> Ensemble:
     """Train all networks with piriform."""
-    return train(NETWORK, tasks, CONDITIONS, training=Training(n_steps=n_steps, n_checkpoints=2, batch=BATCH))
+    return train(size.network, tasks, CONDITIONS, training=Training(n_steps=n_steps, n_checkpoints=2, batch=BATCH))
 
 
 def with_piriform(given: Problem, n_steps: int) -> list[Weights]:
     """Train all networks in one compiled program."""
-    trained = ensemble(given.tasks, n_steps)
+    trained = ensemble(given.size, given.tasks, n_steps)
     return [trained.at(index, -1) for index in range(len(trained.members))]
 
 
@@ -144,7 +161,8 @@ def _torch_network(
     inputs, labels, alpha, rate = given.network(index)
     x, y, rows = torch.from_numpy(inputs), torch.from_numpy(labels), given.rows[index, :n_steps]
     start = given.starts[index]
-    first, readout = torch.nn.Linear(*NETWORK.shape, *NETWORK.hidden), torch.nn.Linear(*NETWORK.hidden, 1, bias=False)
+    network = given.size.network
+    first, readout = torch.nn.Linear(*network.shape, *network.hidden), torch.nn.Linear(*network.hidden, 1, bias=False)
     with torch.no_grad():
         first.weight.copy_(torch.from_numpy(start["w1"].T))
         first.bias.copy_(torch.from_numpy(start["b1"]))
@@ -152,7 +170,7 @@ def _torch_network(
     optimizer = torch.optim.SGD([*first.parameters(), *readout.parameters()], lr=rate)
     for shown, label in batches(x, y, rows):
         optimizer.zero_grad()
-        outputs = alpha / NETWORK.hidden[0] * readout(torch.relu(first(shown)))
+        outputs = alpha / network.hidden[0] * readout(torch.relu(first(shown)))
         torch.nn.functional.softplus(-label * outputs).mean().backward()
         optimizer.step()
     weights = {"w1": first.weight.T, "b1": first.bias, "readout": readout.weight.T}
@@ -194,18 +212,18 @@ def product_rate(seconds: float, shape: tuple[int, int, int]) -> float:
     return 2 * np.prod(shape) * repeats / min(times)
 
 
-def operations() -> float:
+def operations(size: Size) -> float:
     """Return the operations of the matrix products of one step of all networks: forward, and both weights' gradients."""
-    n_in, n_units = *NETWORK.shape, *NETWORK.hidden
+    n_in, n_units = *size.network.shape, *size.network.hidden
     return len(CONDITIONS) * N_SEEDS * 2 * BATCH * (2 * n_in * n_units + 2 * n_units)
 
 
-def measured(n_steps: int, n_rounds: int, *, methods: list[str], share: int = 1) -> str:
+def measured(size: Size, n_steps: int, n_rounds: int, *, methods: list[str], share: int = 1) -> str:
     """Return the table of CPU milliseconds per step of all networks, and the ratios paired by round.
 
     The PyTorch loop does ``n_steps`` / ``share`` steps.
     """
-    given = problem(n_steps)
+    given = problem(size, n_steps)
     steps = {name: max(1, n_steps // share) if name.startswith("PyTorch") else n_steps for name in methods}
     for name in methods:
         METHODS[name](given, 1)
@@ -230,17 +248,19 @@ def measured(n_steps: int, n_rounds: int, *, methods: list[str], share: int = 1)
             ]
         )
     text = report.table(["", "CPU ms per step", "times piriform's (range)", "bar", "reached"], lines)
-    return f"{text}\n\n{_rates(float(np.median(times[first])))}\n\n{_agreement(differ, min(steps.values()))}"
+    return f"{text}\n\n{_rates(size, float(np.median(times[first])))} {_agreement(differ, min(steps.values()))}"
 
 
-def _rates(seconds: float) -> str:
-    shapes = ((BATCH, NETWORK.shape[0], NETWORK.hidden[0]), (1000, 1000, 1000))
-    rates = {shape: product_rate(1.0, shape) / 1e9 for shape in shapes}
-    own = operations() / seconds / 1e9
-    products = ", ".join(f"{rate:.0f} GFlop/s ({' x '.join(map(str, shape))})" for shape, rate in rates.items())
+def _rates(size: Size, seconds: float) -> str:
+    """How many operations piriform does in a second, what the core does at best, and what the bar would need."""
+    shape = (BATCH, size.network.shape[0], size.network.hidden[0])
+    own, bare, best = (
+        one / 1e9 for one in (operations(size) / seconds, product_rate(1.0, shape), product_rate(1.0, BEST))
+    )
     return (
         f"Matrix products of a step run at {own:.0f} GFlop/s, all the rest of the step included; bare products in NumPy "
-        f"on one core at {products}: {own / max(rates.values()):.0%} of the faster. Backend: {jax.default_backend()}."
+        f"on one core at {bare:.0f} ({' x '.join(map(str, shape))}) and {best:.0f} ({' x '.join(map(str, BEST))}): "
+        f"{own / best:.0%} of the latter. Backend: {jax.default_backend()}."
     )
 
 
@@ -256,13 +276,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
     chosen = parser.parse_args()
     about = report.machine()
+    parts = []
     with threadpool_limits(1):
-        found = measured(chosen.steps, chosen.rounds, methods=chosen.methods, share=16)
-    print(found)
-    if chosen.methods == list(METHODS):
-        PAGE.write_text(report.placed(PAGE.read_text(), {"speed": f"{about}\n\n{found}"}))
+        for name in chosen.sizes:
+            found = measured(SIZES[name], chosen.steps, chosen.rounds, methods=chosen.methods, share=16)
+            parts.append(f"**{name}**\n\n{found}")
+            print(parts[-1], end="\n\n", flush=True)
+    if (chosen.methods, chosen.sizes) == (list(METHODS), list(SIZES)):
+        PAGE.write_text(report.placed(PAGE.read_text(), {"speed": "\n\n".join([about, *parts])}))
         print(PAGE)
 
 

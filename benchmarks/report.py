@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from threadpoolctl import threadpool_info
+
 from benchmarks.measure import Row
 
 PACKAGES = ("piriform", "numba", "numpy", "scipy", "scikit-learn", "decodanda", "mne", "pynapple", "jax", "torch")
@@ -77,7 +79,7 @@ def machine() -> str:
             found.append(f"no {package}")
     return (
         f"{_processor()}, {os.cpu_count()} cores; {_caches()}; {platform.system()} {platform.machine()}; "
-        f"Python {platform.python_version()}, {', '.join(found)}. Load average at the start {os.getloadavg()[0]:.1f}."
+        f"Python {platform.python_version()}, {', '.join(found)}; OpenBLAS kernels: {_kernels()}. Load average at the start {os.getloadavg()[0]:.1f}."
     )
 
 
@@ -88,6 +90,11 @@ def _processor() -> str:
     if "model name" not in values:
         return platform.processor() or platform.machine()
     return f"{values['model name']} (family {values.get('cpu family', '?')}, model {values.get('model', '?')})"
+
+
+def _kernels() -> str:
+    """The processor for which OpenBLAS chose its code; ``OPENBLAS_CORETYPE`` can make it another than this one."""
+    return ", ".join(sorted({one["architecture"] for one in threadpool_info() if "architecture" in one})) or "none"
 
 
 def _caches() -> str:

@@ -15,9 +15,9 @@ sys.path.insert(0, str(ROOT))  # the benchmarks are no part of the package
 from benchmarks import networks  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def given():
-    return networks.problem(3)
+@pytest.fixture(scope="module", params=networks.SIZES)
+def given(request):
+    return networks.problem(networks.SIZES[request.param], 3)
 
 
 def test_all_methods_train_the_same_networks(given):
@@ -40,7 +40,9 @@ def test_batches_are_half_targets(given):
 
 def test_operations_of_a_step():
     # 48 networks, 64 trials: forward 100 x 200 and 200 x 1, the same for the gradients, 2 operations each
-    assert networks.operations() == 48 * 64 * 2 * (2 * 20000 + 2 * 200)
+    large, small = networks.SIZES.values()
+    assert networks.operations(large) == 48 * 64 * 2 * (2 * 20000 + 2 * 200)
+    assert networks.operations(small) == 48 * 64 * 2 * (2 * 13 * 128 + 2 * 128)
 
 
 def test_disagreement_ends_the_benchmark():

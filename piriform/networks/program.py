@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from piriform.networks.losses import batch_loss, held_margin
 from piriform.networks.optimizers import bounded, global_norm, optimizer
 
 State = dict[str, Any]
-#: Steps whose trials are drawn at once.
+#: Steps whose trials are drawn at once, and that one network takes before the next has its turn.
 CHUNK = 64
 #: Numbers in which the networks of one program may differ.
 HYPER = (
@@ -92,30 +92,21 @@ class _Recipe:
             "first_scale": _weight_scale(parameters),
         }
 
-    def advanced(self, state: State, hyper: Any, key: Any, data: Any, start: Any, stop: Any) -> State:
+    def advanced(self, state: State, hyper: Any, data: Any, rows: Any, start: Any, stop: Any) -> State:
         """The state at step ``stop``, or at the step at which the loss was not finite.
 
-        The trials of ``CHUNK`` steps are drawn at once. Drawn in the step, they would be drawn again
-        for every input that XLA's fused gather reads.
+        ``rows`` (n_steps, batch) are the trials of the steps from ``start`` on; none: all trials in every step.
         """
 
-        def chunk(carry: tuple[Any, State]) -> tuple[Any, State]:
-            first = carry[0]
-            rows = _drawn_rows(self.training, data, key, first) if self.training.batch else None
+        def going(carry: tuple[Any, State]) -> Any:
+            return (carry[0] < stop) & (carry[1]["diverged_at"] < 0)
 
-            def body(carry: tuple[Any, State]) -> tuple[Any, State]:
-                step, state = carry
-                chosen = slice(None) if rows is None else rows[step - first]
-                return step + 1, self.stepped(state, hyper, data["inputs"][chosen], data["labels"][chosen], step)
+        def body(carry: tuple[Any, State]) -> tuple[Any, State]:
+            step, state = carry
+            chosen = slice(None) if rows is None else rows[step - start]
+            return step + 1, self.stepped(state, hyper, data["inputs"][chosen], data["labels"][chosen], step)
 
-            return lax.while_loop(going(jnp.minimum(first + CHUNK, stop)), body, carry)
-
-        def going(end: Any) -> Any:
-            return lambda carry: (carry[0] < end) & (carry[1]["diverged_at"] < 0)
-
-        step, state = lax.while_loop(going(stop), chunk, (start, state))
-        finite = jnp.isfinite(global_norm(state["parameters"])) | (state["diverged_at"] >= 0)
-        return state | {"diverged_at": jnp.where(finite, state["diverged_at"], step)}
+        return lax.while_loop(going, body, (start, state))[1]
 
     def stepped(self, state: State, hyper: Any, inputs: Any, labels: Any, step: Any) -> State:
         """The state after one step on a batch."""
@@ -156,12 +147,29 @@ def _compiled(recipe: _Recipe) -> Any:
         return lax.map(lambda member: recipe.begun(*member), (keys, hyper))
 
     def advance(state: State, hyper: Any, places: Any, keys: Any, data: Any, start: Any, stop: Any) -> State:
-        def advanced(member: Any) -> State:
-            of_member, own, place, key = member
-            trials = {name: values[place] for name, values in data.items()}
-            return recipe.advanced(of_member, own, jax.random.fold_in(key, 1), trials, start, stop)
+        """All networks from one step to another, ``CHUNK`` steps of one after those of the other.
 
-        return lax.map(advanced, (state, hyper, places, keys), batch_size=_at_once(recipe.training, len(places)))
+        The trials of a chunk are drawn for each seed, not for each network: drawing them takes longer
+        than anything but the matrix products.
+        """
+        drawn = jax.vmap(partial(_drawn_rows, recipe.training), (0, 0, None))
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
+
+        def chunk(carry: tuple[Any, State]) -> tuple[Any, State]:
+            first, state = carry
+            end = jnp.minimum(first + CHUNK, stop)
+            rows = drawn(data, keys, first) if recipe.training.batch else None
+
+            def advanced(member: Any) -> State:
+                of_member, own, place = member
+                trials, chosen = jax.tree.map(lambda values: values[place], (data, rows))
+                return recipe.advanced(of_member, own, trials, chosen, first, end)
+
+            return end, lax.map(advanced, (state, hyper, places), batch_size=_at_once(recipe.training, len(places)))
+
+        state = lax.while_loop(lambda carry: carry[0] < stop, chunk, (start, state))[1]
+        broken = (state["diverged_at"] < 0) & ~jnp.isfinite(jax.vmap(global_norm)(state["parameters"]))
+        return state | {"diverged_at": jnp.where(broken, stop, state["diverged_at"])}
 
     return jax.jit(begin), jax.jit(advance, donate_argnums=0)
 

@@ -106,8 +106,8 @@ def _trained(
     ensemble = members(conditions, seeds)
     hyper = hyper_arrays(network, conditions, seeds, training)
     places = np.array([member.seed_index for member in ensemble], dtype=np.int32)
-    keys = jnp.stack([jax.random.key(member.seed) for member in ensemble])
-    state = begin(keys, hyper)
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    state = begin(keys[places], hyper)
     if start is not None:
         state["parameters"] = _started(state["parameters"], start)
     if found:
