@@ -82,7 +82,7 @@ def drawn_rows(n_rows: int, n_steps: int) -> np.ndarray:
     """Return the (n_seeds, n_steps, batch) training trials, half nontargets and half targets, ``n_rows`` of each."""
 
     def of_step(seed: Any, step: Any) -> Any:
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 1), step)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(jax.random.key(1), seed), 1), step)
         return jax.random.randint(key, (2, BATCH // 2), 0, n_rows)
 
     of_seed = jax.vmap(of_step, (None, 0))

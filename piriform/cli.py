@@ -263,9 +263,11 @@ def networks(
     A killed run goes on where it was when it is started again.
     """
     from piriform.model_branch import TARGET, claim_lines, networks_config, read_claims
+    from piriform.networks import backend
     from piriform.provenance import json_text
     from piriform.run import run_target
 
+    backend.check()
     chosen = networks_config(experiment, seeds=seeds, full=not short, seed=seed, out=out)
     if run_target(chosen, TARGET, cores=cores):
         print(f"error: the experiments failed; what the jobs said: {chosen.out / 'logs'}", file=sys.stderr)

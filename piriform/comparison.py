@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from piriform.errors import PiriformError
-from piriform.regimes import Score, regime, regime_scores
+from piriform.match import TRENDS, Regime, Score, match, regime
 from piriform.tables import check_table, metric_of
 
-TRENDS = ("line", "logarithm")
 #: Level at which the networks' own curves must rise: noise around a flat curve, scaled up, would predict any trend.
 ALPHA = 0.05
 NO_RISE = "the networks' own curves do not rise after their plateau"
@@ -24,7 +23,7 @@ def comparison(
     *,
     names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return the table ``comparison``: every regime of networks, the choice among them, and simple trends, by metric.
+    """Return the table ``comparison``: regimes of networks, the choice among them, trends, behaviour, other animals, by metric.
 
     Animals count from the plateau of their behaviour on, networks from that of their own answers. Values are
     matched ones on all stimuli, with the sign in which learning moves the metric.
@@ -54,14 +53,29 @@ def _rows(
     animals = late_values(name, metrics, behavior).rename(columns={"since": "days"})
     networks = regime_series(late_values(name, network_metrics, network_behavior))
     n_subjects = animals.loc[animals["days"] >= 0, "subject"].nunique()
+    regimes, unfit = _sorted(networks)
     try:
-        regimes = {str(key): regime(part) for key, part in networks.groupby("regime", sort=False)}
-        flat = [key for key, one in regimes.items() if not one.p_rises <= ALPHA]
-        scores = regime_scores(animals, {key: one for key, one in regimes.items() if key not in flat})
+        scores = match(animals, regimes)
     except PiriformError as error:
         return [_row(name, "", None, n_subjects, str(error))]
     found = [_row(name, candidate, score, n_subjects, "ok") for candidate, score in scores.items()]
-    return found + [_row(name, key, None, n_subjects, NO_RISE) for key in flat]
+    return found + [_row(name, key, None, n_subjects, why) for key, why in unfit.items()]
+
+
+def _sorted(networks: pd.DataFrame) -> tuple[dict[str, Regime], dict[str, str]]:
+    """The regimes that can be tried, and why the others cannot."""
+    regimes, unfit = {}, {}
+    for key, part in networks.groupby("regime", sort=False):
+        try:
+            one = regime(part)
+        except PiriformError as error:
+            unfit[str(key)] = str(error)
+            continue
+        if one.p_rises <= ALPHA:
+            regimes[str(key)] = one
+        else:
+            unfit[str(key)] = NO_RISE
+    return regimes, unfit
 
 
 def late_values(name: str, metrics: pd.DataFrame, behavior: pd.DataFrame) -> pd.DataFrame:
@@ -70,12 +84,13 @@ def late_values(name: str, metrics: pd.DataFrame, behavior: pd.DataFrame) -> pd.
     Returns
     -------
     DataFrame with ``subject``, ``day``, ``plateau``, ``since`` (days since it, negative before), ``value`` (up means
-    learning); NaN where a subject has no plateau
+    learning), ``behavior`` (accuracy in the session); NaN where a subject has no plateau, a session no outcome
     """
     own = metrics[(metrics["metric"] == name) & (metrics["stimuli"] == "all") & (metrics["matching"] == "matched")]
     plateau = behavior.groupby("subject")["plateau_day"].first()
     day, at = own["day"].to_numpy(dtype=float), own["subject"].map(plateau).to_numpy(dtype=float)
     sign = metric_of(name).learning or 1
+    accuracy = behavior[behavior["class"] == "all"].groupby(["subject", "session"])["accuracy"].first()
     return pd.DataFrame(
         {
             "subject": own["subject"].to_numpy(),
@@ -83,6 +98,7 @@ def late_values(name: str, metrics: pd.DataFrame, behavior: pd.DataFrame) -> pd.
             "plateau": at,
             "since": day - at,
             "value": sign * own["value"].to_numpy(dtype=float),
+            "behavior": accuracy.reindex(pd.MultiIndex.from_frame(own[["subject", "session"]])).to_numpy(dtype=float),
         }
     )
 
@@ -95,10 +111,11 @@ def regime_series(values: pd.DataFrame) -> pd.DataFrame:
 
 def _row(metric: str, candidate: str, score: Score | None, n_subjects: int, status: str) -> dict:
     found = {"metric": metric, "candidate": candidate, "n_subjects": n_subjects, "status": status}
-    numbers = dict.fromkeys(("skill", "tau_days", "chosen"), np.nan)
+    numbers = dict.fromkeys(("skill", "seed_low", "seed_high", "tau_days", "chosen"), np.nan)
     numbers |= {f"{column}_{trend}": np.nan for trend in TRENDS for column in _COLUMNS}
     if score is not None:
         numbers |= {"skill": score.skill, "tau_days": score.tau, "chosen": score.chosen}
+        numbers |= dict(zip(("seed_low", "seed_high"), score.seeds, strict=True))
         for trend, test in score.gains.items():
             values = (test.mean, *test.interval, test.p)
             numbers |= dict(zip([f"{column}_{trend}" for column in _COLUMNS], values, strict=True))

@@ -8,6 +8,7 @@ import numpy as np
 from piriform import solvers
 from piriform.decode import balanced_accuracy
 from piriform.errors import MeasureError
+from piriform.geometry import unit_moments
 from piriform.splits import OUT
 
 #: Conditions per class beyond which all pairs are too many, and each too small, for a decoder.
@@ -124,3 +125,44 @@ def across_conditions(
         tested = np.where(taking_part & ~train, models.decision_values(responses), np.nan)
         accuracies.append(balanced_accuracy(tested, labels))
     return np.mean(accuracies, axis=0)
+
+
+def across_sessions(
+    trained: np.ndarray,
+    trained_labels: np.ndarray,
+    responses: np.ndarray,
+    labels: np.ndarray,
+    taking_part: np.ndarray,
+    *,
+    solver: str,
+    C: float,
+    shrinkage: float,
+) -> np.ndarray:
+    """Return the balanced accuracy of one session's decoder on the trials of another, the same units.
+
+    Units are standardised in each session over its own trials that take part (balanced where classes are matched), which
+    uses no label: a unit whose level or scale differs between days, by isolation or focus, is no loss, one whose tuning
+    differs is. Labels are permuted in the tested session. Null value 0.5.
+
+    Parameters
+    ----------
+    trained : (n_trained, n_units) array, the session trained on, with labels of +1 and -1
+    responses : (n_trials, n_units) array, the session tested
+    labels, taking_part : (n_labellings, n_trials) arrays of the session tested
+
+    Returns
+    -------
+    (n_labellings,) array in [0, 1]
+
+    Examples
+    --------
+    >>> x, y = np.array([[1.0], [2.0], [8.0], [9.0]]), np.array([-1, -1, 1, 1])
+    >>> across_sessions(x, y, 3 * x + 50, y[None], np.ones((1, 4), bool), solver="lda", C=1.0, shrinkage=0.2).tolist()
+    [1.0]
+    """
+    everything = np.ones((1, len(trained)), dtype=bool)
+    model = solvers.fit(trained, trained_labels[None], everything, solver=solver, C=C, shrinkage=shrinkage)
+    mean, sd = unit_moments(responses, taking_part)
+    slopes = model.weights / sd
+    values = slopes @ responses.T + (model.intercepts - (slopes * mean).sum(axis=1))[:, None]
+    return balanced_accuracy(np.where(taking_part, values, np.nan), labels)

@@ -148,7 +148,7 @@ def similarity_dot(responses: np.ndarray, labels: np.ndarray, taking_part: np.nd
     -------
     (n_labellings,) array, squared SDs
     """
-    mean, sd = _moments(responses, taking_part)
+    mean, sd = unit_moments(responses, taking_part)
     first, second = ((class_mean - mean) / sd for class_mean in _class_means(responses, labels, taking_part))
     return (first * second).sum(axis=1)
 
@@ -164,7 +164,7 @@ def similarity_dot_cv(responses: np.ndarray, labels: np.ndarray, folds: np.ndarr
     -------
     (n_labellings,) array, squared SDs
     """
-    _, sd = _moments(responses, folds != OUT)
+    _, sd = unit_moments(responses, folds != OUT)
     sums, counts = fold_sums(responses - responses.mean(axis=0), labels, folds, (1, -1))
     inside, outside = (
         np.subtract(*np.moveaxis(total / number[..., None], 1, 0)) / sd
@@ -187,7 +187,7 @@ def similarity_cosine(evoked: np.ndarray, labels: np.ndarray, taking_part: np.nd
     -------
     (n_labellings,) array in [-1, 1]; NaN where a mean vector is 0
     """
-    _, sd = _moments(evoked, taking_part)
+    _, sd = unit_moments(evoked, taking_part)
     first, second = (class_mean / sd for class_mean in _class_means(evoked, labels, taking_part))
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return np.divide((first * second).sum(axis=1), norms, out=np.full(len(norms), np.nan), where=norms > 0)
@@ -239,8 +239,24 @@ def category_similarity(responses: np.ndarray, categories: np.ndarray) -> tuple[
     return [str(name) for name in names], np.clip(correlation, -1, 1), pairs.astype(int)
 
 
-def _moments(responses: np.ndarray, taking_part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and SD of each unit over the trials that take part, per labelling; SD inf without variance."""
+def unit_moments(responses: np.ndarray, taking_part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and SD of each unit over the trials that take part, per labelling; SD inf without variance.
+
+    Parameters
+    ----------
+    responses : (n_trials, n_units) array
+    taking_part : (n_labellings, n_trials) bool array
+
+    Returns
+    -------
+    mean, sd : (n_labellings, n_units) arrays
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 4.0], [3.0, 4.0], [9.0, 9.0]])
+    >>> [part.tolist() for part in unit_moments(x, np.array([[True, True, False]]))]
+    [[[2.0, 4.0]], [[1.0, inf]]]
+    """
     part = taking_part.astype(float)
     count = part.sum(axis=1, keepdims=True)
     centre = responses.mean(axis=0)

@@ -1,12 +1,12 @@
-"""Does a network's curve follow the animals' better than simple trends do, on animals it was not fitted to?
+"""Which networks, simple trends or animals predict animals that they were not fitted to?
 
-Both run from u = 0 (plateau of behaviour) to u = 1 (last day or step), with no warping in between. All
-candidates get one shared factor, 0 or more, and each subject its own level.
+A regime is one setting of a network, trained with several seeds. One number turns its steps into days: a network that
+reached its plateau after ``s`` steps stands, ``t`` days after an animal's plateau, at step ``s (1 + t / tau)``. The time
+constant ``tau`` and the factor of a curve, 0 or more, come from the other animals; each animal has its own level.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,254 +15,289 @@ from piriform.errors import PiriformError
 from piriform.stats import GroupMean, group_mean
 
 MIN_POINTS, MIN_SUBJECTS = 4, 3
-#: Shapes that a curve of learning has to beat, as functions of u.
-TRENDS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "line": lambda u: u,
-    "logarithm": lambda u: np.log1p(9 * u) / np.log(10),
-}
-_STRAIGHT = 1e-6
-_Points = tuple[np.ndarray, np.ndarray]
+#: Time constants that are tried; the longest is this many times the longest animal's days.
+N_TAU, LONGEST = 25, 10
+#: What a network has to beat.
+TRENDS = ("line", "logarithm")
+#: The best regime by the other animals; the animals' own behaviour; the other animals' mean curve, a ceiling.
+ANY, BEHAVIOR, OTHERS = "any", "behavior", "other animals"
+_ROUNDS = 30
+_Errors = tuple[np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A network's mean over seeds at ``u`` (n_u,), and each seed's own curve (n_seeds, n_u).
+@dataclass(frozen=True, eq=False)
+class Regime:
+    """Curves of one regime at ``late`` (n_late,) = log(step / plateau step), ascending from 0: ``seeds`` (n_seeds, n_late).
 
-    ``low, high`` are the band in which 95% of the seeds lie. It shows how much training runs differ;
-    the number of seeds is no sample size.
+    Raises
+    ------
+    PiriformError
+        If the curves end before 1.1 times the plateau step, where they say nothing about what comes after it.
     """
 
-    u: np.ndarray
+    late: np.ndarray
     seeds: np.ndarray
 
-    @property
-    def mean(self) -> np.ndarray:
-        """Mean over seeds."""
-        return np.asarray(self.seeds.mean(axis=0))
+    def __post_init__(self) -> None:
+        if not self.reach > 1 / LONGEST:
+            raise PiriformError(f"the networks end at {1 + self.reach:.2f} times their plateau step; train them longer")
 
     @property
-    def low(self) -> np.ndarray:
-        """Lower end of the band of seeds."""
-        return np.asarray(np.quantile(self.seeds, 0.025, axis=0))
+    def reach(self) -> float:
+        """How far the curves go beyond the plateau step, in multiples of it."""
+        return float(np.expm1(self.late[-1]))
 
     @property
-    def high(self) -> np.ndarray:
-        """Upper end of the band of seeds."""
-        return np.asarray(np.quantile(self.seeds, 0.975, axis=0))
+    def p_rises(self) -> float:
+        """One-sided p, over seeds, that the curves rise with ``late``; NaN for a single seed."""
+        return group_mean(np.polynomial.polynomial.polyfit(self.late, self.seeds.T, 1)[1]).p
+
+    def at(self, days: np.ndarray, tau: float | np.ndarray) -> np.ndarray:
+        """Mean over seeds, ``days`` after the plateau; NaN beyond the last step; of many ``tau`` one row each."""
+        late = np.log1p(days / np.asarray(tau)[..., None])
+        return np.interp(late, self.late, self.seeds.mean(axis=0), right=np.nan)
+
+    def single(self) -> list["Regime"]:
+        """Return each seed's curve as a regime of its own."""
+        return [Regime(self.late, seed[None]) for seed in self.seeds]
 
 
 @dataclass(frozen=True)
-class Match:
-    """How well the network's curve predicts left-out animals, next to what simple trends do.
+class Score:
+    """How well one candidate predicts left-out animals.
 
     Attributes
     ----------
-    skill : share of the variance within subjects that each candidate predicts: ``network``, ``line``,
-        ``logarithm``, ``behavior`` (where known); a flat curve has 0, and it can be negative
-    seed_skill : least and largest skill of a single seed's curve
-    ceiling : skill of the other animals' mean curve: what animals say about each other
-    tests : for each trend, the group's test that the network's curve explains what the trend leaves
-    p : the largest p of the tests (each must pass: intersection-union)
-    n : subjects used
-    reasons : subject -> why it is left out; ``note`` says why there is no answer
+    skill : share of the variance within subjects that is predicted; 0 for a flat curve, negative where it misleads
+    tau : median over the left-out animals of the fitted time constant, days; NaN where a candidate has none
+    gains : for each trend, the group's test that the candidate's squared error is smaller (in units of the variance)
+    chosen : share of the left-out animals for which the others chose this regime
+    seeds : least and largest skill of single seeds' curves: how much training runs differ, no interval of the skill
     """
 
-    skill: dict[str, float]
-    seed_skill: tuple[float, float]
-    ceiling: float
-    tests: dict[str, GroupMean]
-    p: float
-    n: int
-    reasons: dict[str, str] = field(default_factory=dict)
-    note: str = ""
-
-    def follows(self, alpha: float = 0.05) -> bool:
-        """Say whether the network predicts better than every trend and a flat curve, and every test passes."""
-        others = [value for name, value in self.skill.items() if name != "network"]
-        return bool(self.p <= alpha and self.skill["network"] > max([0.0, *others]))
+    skill: float
+    tau: float
+    gains: dict[str, GroupMean]
+    chosen: float = np.nan
+    seeds: tuple[float, float] = (np.nan, np.nan)
 
 
-def progress_of(day: Any, *, start: float, end: float) -> np.ndarray:
-    """Return u, 0 at ``start`` (the plateau day, or the step at 98% of the asymptote) and 1 at ``end``.
+@dataclass(frozen=True, eq=False)
+class _Animal:
+    """Different days since the plateau, ascending; values around their mean; behaviour, NaN where not known."""
 
-    Examples
-    --------
-    >>> progress_of([8, 12, 16], start=8, end=16).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    if not end > start:
-        raise PiriformError(f"progress_of: the end ({end:g}) must come after the start ({start:g})")
-    return (np.asarray(day, dtype=float) - start) / (end - start)
+    days: np.ndarray
+    y: np.ndarray
+    behavior: np.ndarray
 
 
-def network_curve(series: pd.DataFrame, *, n_u: int = 101) -> Curve:
-    """Return the curve of a network, every seed interpolated to the same u.
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """Candidates of one name, one row each: products with the animals' values and with themselves, by animal."""
+
+    tau: np.ndarray
+    up: np.ndarray
+    square: np.ndarray
+
+
+def regime(series: pd.DataFrame, *, n_late: int = 101) -> Regime:
+    """Return the curves of one regime, every seed counted in multiples of its own plateau step.
 
     Parameters
     ----------
-    series : DataFrame with ``seed``, ``u``, ``value``
-        Steps outside 0..1 and NaN are left out; each seed needs steps at 2 different u or more.
-    n_u : points from 0 to 1
+    series : DataFrame with ``seed``, ``step``, ``plateau`` (the seed's plateau step, above 0), ``value``
+        Steps before the plateau and NaN are left out; a seed needs 2 steps or more.
+
+    Raises
+    ------
+    PiriformError
+        If a column is missing, or no seed has 2 steps from its plateau on.
 
     Examples
     --------
-    >>> steps = pd.DataFrame({"seed": [1, 1, 2, 2], "u": [0, 1, 0, 1], "value": [0.0, 1.0, 0.0, 3.0]})
-    >>> network_curve(steps, n_u=3).mean.tolist()
-    [0.0, 1.0, 2.0]
+    >>> steps = pd.DataFrame({"seed": 1, "step": [10, 100, 1000], "plateau": 100, "value": [0.0, 1.0, 3.0]})
+    >>> regime(steps, n_late=3).seeds.tolist()
+    [[1.0, 2.0, 3.0]]
     """
-    check_columns(series, "seed", "u", "value")
-    grid = np.linspace(0, 1, n_u)
-    seeds = []
-    for seed, part in series.groupby("seed"):
-        u, value = _inside(part)
-        if len(np.unique(u)) < 2:
-            raise PiriformError(f"network_curve: seed {seed} has {len(u)} values from plateau to end; 2 steps needed")
-        seeds.append(np.interp(grid, u, value))
-    if not seeds:
-        raise PiriformError("network_curve: the network's series is empty")
-    return Curve(grid, np.array(seeds))
+    _check_columns(series, "seed", "step", "plateau", "value")
+    known = series[series["value"].notna() & (series["step"] >= series["plateau"]) & (series["plateau"] > 0)]
+    parts = [part.sort_values("step") for _, part in known.groupby("seed") if part["step"].nunique() > 1]
+    if not parts:
+        raise PiriformError("no network has 2 steps from its plateau on; train them longer")
+    late = [np.log((part["step"] / part["plateau"]).to_numpy(dtype=float)) for part in parts]
+    grid = np.linspace(0, min(one[-1] for one in late), n_late)
+    return Regime(grid, np.array([np.interp(grid, x, part["value"]) for x, part in zip(late, parts, strict=True)]))
 
 
-def match(animals: pd.DataFrame, network: Curve) -> Match:
-    """Score a network's curve on the animals, next to a line, a logarithm and the behaviour.
+def match(animals: pd.DataFrame, regimes: Mapping[str, Regime]) -> dict[str, Score]:
+    """Score regimes, trends, behaviour and the other animals on animals left out one at a time.
 
-    Skill is ``1 - sum (y - b f)^2 / sum y^2`` with y and the candidate f centred within each subject
-    and ``b = max(0, sum f y / sum f^2)`` from the other subjects. For the test, per subject, y and the
-    network's curve are regressed on 1 and the trend; the slope of residual on residual, one for each
-    subject, goes into the two-stage t-test. Under a curve that is the trend its mean is 0.
+    The logarithm ``log(1 + t / tau)`` has the same freedom as a regime, its ``tau`` is fitted too. ``any`` is the regime
+    that is best on the other animals, so its skill pays for the choice. A regime is not tried with a time constant that
+    would need steps beyond its last. ``other animals`` is their mean curve, day by day: what animals say about each
+    other. With few noisy animals it lies below what the true curve would reach.
 
     Parameters
     ----------
-    animals : DataFrame with ``subject``, ``u``, ``value``, and ``behavior`` where known
-        Up must mean learning, as in the network. Days outside 0..1 and NaN are left out; a subject
-        needs 4 days, and 3 subjects are needed.
-    network : curve on the same scale of u; its unit does not matter
+    animals : DataFrame with ``subject``, ``days`` (since the plateau of behaviour, 0 or more), ``value``, and
+        ``behavior`` where known
+        Up must mean learning, as in the networks. Days before the plateau and NaN are left out, sessions of one day are
+        averaged; a subject needs 4 days.
+    regimes : by name; their unit does not matter
 
     Returns
     -------
-    Match
-        NaN and a note where there is too little. A behaviour that is constant in a subject, or not
-        known on all of its days, is no candidate.
+    dict of Score by name
+        ``line``, ``logarithm``, ``behavior`` (unless it is constant, or not known on all days, in a subject), the
+        regimes and ``any`` (if there are any), ``other animals``.
+
+    Raises
+    ------
+    PiriformError
+        If a column is missing, fewer than 3 subjects have 4 days, or no value varies.
     """
-    check_columns(animals, "subject", "u", "value")
-    points, behavior, reasons = _subjects(animals)
-    if len(points) < MIN_SUBJECTS:
-        nan = dict.fromkeys(("network", *TRENDS), np.nan)
-        note = f"{len(points)} of {MIN_SUBJECTS} subjects with {MIN_POINTS} days from plateau to end needed"
-        return Match(nan, (np.nan, np.nan), np.nan, {}, np.nan, len(points), reasons, note)
-    trends = {name: [shape(u) for u, _ in points] for name, shape in TRENDS.items()}
-    if behavior is not None:
-        trends["behavior"] = behavior
-    curves = [[np.interp(u, network.u, one) for u, _ in points] for one in (network.mean, *network.seeds)]
-    values = [y for _, y in points]
-    of_seeds = [skill(values, curve) for curve in curves[1:]]
-    tests = {name: group_mean(_partial_slopes(values, curves[0], trend)) for name, trend in trends.items()}
-    p = [test.p for test in tests.values()]
-    note = "; ".join(_why(name, test) for name, test in tests.items() if np.isnan(test.p))
-    return Match(
-        {"network": skill(values, curves[0])} | {name: skill(values, trend) for name, trend in trends.items()},
-        (min(of_seeds), max(of_seeds)),
-        ceiling(points),
-        tests,
-        float(np.max(p)),
-        len(points),
-        reasons,
-        note,
-    )
+    found = _animals(animals)
+    total = np.array([np.sum(one.y**2) for one in found])
+    if not total.sum() > 0:
+        raise PiriformError("match: the animals' values do not vary")
+    fits = {name: _of_regime(one, found) for name, one in regimes.items()}
+    errors = {name: _left_out(each, total) for name, each in (_simple(found) | fits).items()}
+    chosen = _choices(fits)
+    if regimes:
+        errors[ANY] = _picked([errors[name] for name in regimes], chosen)
+    errors[OTHERS] = _of_others(found), np.full(len(found), np.nan)
+    seeds = {
+        name: [_skill(_left_out(_of_regime(seed, found), total)[0], total) for seed in one.single()]
+        for name, one in regimes.items()
+    }
+    trends = {name: errors[name][0] for name in TRENDS}
+    shares = {name: float(np.mean(chosen == number)) for number, name in enumerate(regimes)}
+    return {
+        name: Score(
+            _skill(missed, total),
+            float(np.median(tau)),
+            {trend: group_mean((other - missed) / total.mean()) for trend, other in trends.items() if trend != name},
+            shares.get(name, np.nan),
+            (min(seeds[name]), max(seeds[name])) if name in seeds else (np.nan, np.nan),
+        )
+        for name, (missed, tau) in errors.items()
+    }
 
 
-def skill(values: list[np.ndarray], curve: list[np.ndarray]) -> float:
-    """Return the share of the variance within subjects that a curve predicts, its factor from the other subjects.
-
-    Parameters
-    ----------
-    values, curve : one (n_days,) array for each subject
-
-    Returns
-    -------
-    float
-        1 for a curve of the right shape without noise, 0 for a flat one, below 0 where it misleads;
-        NaN where all values are constant.
-
-    Examples
-    --------
-    >>> skill([np.array([0, 1, 2.0]), np.array([5, 6, 7.0])], [np.array([0, 3, 6.0])] * 2)
-    1.0
-    """
-    y, f = ([one - one.mean() for one in many] for many in (values, curve))
-    up, square = (np.array([np.sum(a * b) for a, b in zip(f, other, strict=True)]) for other in (y, f))
-    return _skill(y, [_factor(up.sum() - a, square.sum() - b) * one for a, b, one in zip(up, square, f, strict=True)])
+def _animals(table: pd.DataFrame) -> list[_Animal]:
+    """The subjects with enough days."""
+    _check_columns(table, "subject", "days", "value")
+    own = table.assign(behavior=table.get("behavior", np.nan))
+    known = own.loc[own["value"].notna() & (own["days"] >= 0), ["subject", "days", "value", "behavior"]]
+    daily = known.groupby(["subject", "days"]).mean().reset_index()
+    parts = [part for _, part in daily.groupby("subject") if len(part) >= MIN_POINTS]
+    if len(parts) < MIN_SUBJECTS:
+        raise PiriformError(f"{len(parts)} of {MIN_SUBJECTS} subjects with {MIN_POINTS} days from their plateau on")
+    arrays = [[part[name].to_numpy(dtype=float) for name in ("days", "value", "behavior")] for part in parts]
+    return [_Animal(days, value - value.mean(), behavior) for days, value, behavior in arrays]
 
 
-def ceiling(points: list[_Points]) -> float:
-    """Return the skill of the other subjects' mean curve, each interpolated to the subject's days.
-
-    Its factor comes from the other subjects too, each predicted by the rest without the one left out.
-    With few noisy subjects it lies below what the true curve would reach.
-    """
-    everyone = range(len(points))
-    predicted = []
-    for left in everyone:
-        pairs = [(_mean_of(points, one, {left, one}), points[one][1]) for one in everyone if one != left]
-        up, square = (sum(float(np.sum(f * g)) for f, g in many) for many in (pairs, [(f, f) for f, _ in pairs]))
-        predicted.append(_factor(up, square) * _mean_of(points, left, {left}))
-    return _skill([y - y.mean() for _, y in points], predicted)
-
-
-def _mean_of(points: list[_Points], at: int, without: set[int]) -> np.ndarray:
-    """Mean curve of the other subjects on the days of one, centred."""
-    u = points[at][0]
-    curves = [np.interp(u, *one) for i, one in enumerate(points) if i not in without]
-    return np.asarray(np.mean([curve - curve.mean() for curve in curves], axis=0))
-
-
-def _factor(up: float, square: float) -> float:
-    return max(0.0, up / square) if square > 0 else 0.0
-
-
-def _skill(y: list[np.ndarray], predicted: list[np.ndarray]) -> float:
-    missed = sum(float(np.sum((a - b) ** 2)) for a, b in zip(y, predicted, strict=True))
-    total = sum(float(np.sum(a**2)) for a in y)
-    return 1 - missed / total if total > 0 else np.nan
-
-
-def _partial_slopes(values: list[np.ndarray], curve: list[np.ndarray], trend: list[np.ndarray]) -> list[float]:
-    """Per subject, the slope of the values on the curve where both have been freed from a level and the trend."""
-    slopes = []
-    for y, f, g in zip(values, curve, trend, strict=True):
-        design = np.column_stack([np.ones_like(g), g])
-        rest_y, rest_f = (one - design @ np.linalg.lstsq(design, one, rcond=None)[0] for one in (y, f))
-        own = np.sum(rest_f**2)
-        bent = own > _STRAIGHT * np.sum((f - f.mean()) ** 2)
-        slopes.append(float(np.sum(rest_f * rest_y) / own) if bent else np.nan)
-    return slopes
-
-
-def _why(trend: str, test: GroupMean) -> str:
-    return test.note if test.n else f"the network's curve cannot be told from the {trend} on these days"
-
-
-def _subjects(animals: pd.DataFrame) -> tuple[list[_Points], list[np.ndarray] | None, dict[str, str]]:
-    """Points of each subject in the order of u, its behaviour (None unless known and varying in all), who is left out."""
-    points, behavior, reasons = [], [], {}
-    for subject, part in animals.groupby("subject"):
-        u, value = _inside(part)
-        if len(np.unique(u)) < MIN_POINTS:
-            reasons[str(subject)] = f"{len(np.unique(u))} of {MIN_POINTS} days from plateau to end"
-            continue
-        points.append((u, value))
-        behavior.append(_inside(part, "behavior")[1] if "behavior" in part else np.full(len(u), np.nan))
-    usable = all(np.isfinite(one).all() and np.ptp(one) > 0 for one in behavior)
-    return points, behavior if usable else None, reasons
-
-
-def _inside(part: pd.DataFrame, column: str = "value") -> _Points:
-    """The rows whose value is known and u lies in 0..1, in the order of u."""
-    part = part[part["value"].notna() & part["u"].between(0, 1)].sort_values("u", kind="stable")
-    return part["u"].to_numpy(dtype=float), part[column].to_numpy(dtype=float)
-
-
-def check_columns(table: pd.DataFrame, *names: str) -> None:
-    """Raise :class:`PiriformError` if a series lacks one of these columns."""
+def _check_columns(table: pd.DataFrame, *names: str) -> None:
     if lacking := [name for name in names if name not in table]:
         raise PiriformError(f"the series lacks column {lacking[0]!r}; expected {', '.join(names)}")
+
+
+# Candidates -----------------------------------------------------------------------------------
+
+
+def _simple(animals: list[_Animal]) -> dict[str, _Fits]:
+    """The line, the logarithm, and the behaviour where it can be one."""
+    longest = max(one.days[-1] for one in animals)
+    taus = np.geomspace(longest / 1000, LONGEST * longest, N_TAU)
+    none = np.array([np.nan])
+    found = {
+        "line": _fits(none, [one.days[None] for one in animals], animals),
+        "logarithm": _fits(taus, [np.log1p(one.days / taus[:, None]) for one in animals], animals),
+    }
+    if all(np.isfinite(one.behavior).all() and np.ptp(one.behavior) > 0 for one in animals):
+        found[BEHAVIOR] = _fits(none, [one.behavior[None] for one in animals], animals)
+    return found
+
+
+def _of_regime(one: Regime, animals: list[_Animal]) -> _Fits:
+    longest = max(animal.days[-1] for animal in animals)
+    taus = np.geomspace(longest / one.reach * (1 + 1e-9), LONGEST * longest, N_TAU)
+    return _fits(taus, [one.at(animal.days, taus) for animal in animals], animals)
+
+
+def _fits(taus: np.ndarray, curves: Sequence[np.ndarray], animals: list[_Animal]) -> _Fits:
+    """Of each animal's (n_tau, n_days) curves."""
+    centred = [many - many.mean(axis=1, keepdims=True) for many in curves]
+    up = np.stack([f @ one.y for f, one in zip(centred, animals, strict=True)], axis=1)
+    return _Fits(taus, up, np.stack([np.sum(f**2, axis=1) for f in centred], axis=1))
+
+
+# Leaving one animal out -----------------------------------------------------------------------
+
+
+def _skill(missed: np.ndarray, total: np.ndarray) -> float:
+    return float(1 - missed.sum() / total.sum())
+
+
+def _factors(fits: _Fits) -> tuple[np.ndarray, np.ndarray]:
+    """(n_candidates, n_subjects) factor from the other animals, 0 or more, and what it explains of them."""
+    up, square = (values.sum(axis=1, keepdims=True) - values for values in (fits.up, fits.square))
+    factor = np.divide(np.maximum(up, 0.0), square, out=np.zeros_like(up), where=square > 0)
+    return factor, factor * np.maximum(up, 0.0)
+
+
+def _left_out(fits: _Fits, total: np.ndarray) -> _Errors:
+    """(n_subjects,) squared error of the animal left out, and the time constant that the others chose."""
+    factor, explained = _factors(fits)
+    best, everyone = explained.argmax(axis=0), np.arange(len(total))
+    b = factor[best, everyone]
+    missed = total - 2 * b * fits.up[best, everyone] + b**2 * fits.square[best, everyone]
+    return missed, fits.tau[best]
+
+
+def _choices(fits: Mapping[str, _Fits]) -> np.ndarray:
+    """(n_subjects,) number of the regime that explains most of the other animals."""
+    if not fits:
+        return np.array([])
+    return np.array([_factors(one)[1].max(axis=0) for one in fits.values()]).argmax(axis=0)
+
+
+def _picked(errors: list[_Errors], chosen: np.ndarray) -> _Errors:
+    everyone = np.arange(len(chosen))
+    missed, tau = (np.array([one[part] for one in errors])[chosen, everyone] for part in (0, 1))
+    return missed, tau
+
+
+# What animals say about each other -------------------------------------------------------------
+
+
+def _of_others(animals: list[_Animal]) -> np.ndarray:
+    """(n_subjects,) squared error of the others' mean curve; its factor predicts each of them from the rest."""
+    missed = []
+    for left in animals:
+        rest = [one for one in animals if one is not left]
+        pairs = [(_mean_curve([other for other in rest if other is not one], one.days), one.y) for one in rest]
+        up, square = (sum(float(f @ g) for f, g in many) for many in (pairs, [(f, f) for f, _ in pairs]))
+        factor = max(0.0, up / square) if square > 0 else 0.0
+        missed.append(float(np.sum((left.y - factor * _mean_curve(rest, left.days)) ** 2)))
+    return np.array(missed)
+
+
+def _mean_curve(animals: list[_Animal], days: np.ndarray) -> np.ndarray:
+    """Mean curve on these days, around its mean: each animal at its own level, from its first day to its last.
+
+    Levels and curve are fitted together by least squares, in turns, so that an animal that ends early leaves no jump.
+    Beyond all of them the curve stays where it is.
+    """
+    table = np.array([np.interp(days, one.days, one.y, left=np.nan, right=np.nan) for one in animals])
+    known = np.isfinite(table)
+    table, seen = np.where(known, table, 0.0), known.any(axis=0)
+    if not seen.any():
+        return np.zeros(len(days))
+    n_days, n_animals = np.maximum(known.sum(axis=1, keepdims=True), 1), np.maximum(known.sum(axis=0), 1)
+    curve, level = np.zeros(len(days)), np.zeros_like(n_days, dtype=float)
+    for _ in range(_ROUNDS):
+        curve = np.sum((table - level) * known, axis=0) / n_animals
+        level = np.sum((table - curve) * known, axis=1, keepdims=True) / n_days
+    curve = np.interp(days, days[seen], curve[seen])
+    return np.asarray(curve - curve.mean())

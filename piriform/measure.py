@@ -12,16 +12,30 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from piriform import decode, geometry, margin, solvers
 from piriform.config import Classes, Measures, Response
 from piriform.controls import controlled_separation
 from piriform.errors import MeasureError
-from piriform.generalize import across_conditions, probe_scores, stimulus_folds
+from piriform.families import FAMILIES
 from piriform.null import learning_p, permutation_p
 from piriform.provenance import rng_for
-from piriform.splits import half_folds, permutations
+from piriform.splits import permutations
 from piriform.tables import metric_of
 from piriform.task import Draw, Task, draw_of, permutation_blocks, stratum_codes, task_of
+from piriform.tracking import Before, accuracy_across, check_before
+
+UNDEFINED = "undefined: no variance, or a class missing from a fold"
+#: The metric that needs no draws.
+MODULATION = "separation_modulation"
+#: The metric that needs two sessions.
+ACROSS = "generalization_day"
+#: Why a metric has no value that nevertheless could be computed; :data:`UNDEFINED` for the others.
+WHY_NAN = {
+    MODULATION: "a stratum of nontargets meets the target in fewer than 2 blocks of the session, or no unit responds",
+    "margin_hard": "one draw of units and trials, or more, has classes that no hyperplane separates",
+    "selectivity": "no unit responds",
+    "sparseness_lifetime": "no unit responds to stimuli with 2 trials or more",
+    "sparseness_population": "no unit responds to stimuli with 2 trials or more, or there is one unit",
+}
 
 
 def session_metrics(
@@ -36,6 +50,7 @@ def session_metrics(
     seed: int,
     source: str = "neural",
     matchings: Sequence[str] = ("matched", "full"),
+    before: Before | None = None,
 ) -> list[dict[str, Any]]:
     """Return the metrics of one session, rows of the table ``metrics``.
 
@@ -47,8 +62,10 @@ def session_metrics(
     shares : shares of the strata of nontargets, see :func:`piriform.task.composition`; none: one stratum
     seed : the config's seed; streams are named by subject, session and draw
     matchings : ``matched`` (draws of matched numbers), ``full`` (all units and trials), or both
+    before : the session before this one, see :func:`piriform.tracking.sessions_before`; none: ``generalization_day`` has
+        no value
     """
-    attrs = tensor.attrs
+    attrs, before = tensor.attrs, before or Before()
     who = {"source": source} | {name: attrs[name] for name in ("subject", "session", "day", "phase")}
     rows = []
     for stimuli, count in n_trials.items():
@@ -56,10 +73,14 @@ def session_metrics(
         names = (attrs["subject"], attrs["session"], stimuli)
         orders = cache(partial(_orders, task, measures, seed, names))
         undrawn = cache(partial(_undrawn, task, measures, orders, (shares or {}).get(stimuli, {})))
+        earlier = None
+        if before.tensor is not None and ACROSS in measures.metrics:
+            earlier = task_of(before.tensor, response=response, classes=classes, fixed=stimuli == "fixed")
+        across = partial(_across, task, earlier, before, measures, orders, seed, names)
         for matching in matchings:
             units, trials = (n_units, count) if matching == "matched" else (task.responses.shape[1], 0)
             n_draws = 1 if _takes_all(task, units, trials) else measures.n_draws
-            stacks = _stacks(task, measures, units, trials, n_draws, seed, names, orders, undrawn)
+            stacks = _stacks(task, measures, units, trials, n_draws, seed, names, orders, undrawn, across)
             labels = {**who, "stimuli": stimuli, "matching": matching, "n_units": units, "n_draws": n_draws}
             rows += [labels | {"metric": name} | result for name, result in stacks.items()]
     return rows
@@ -67,8 +88,11 @@ def session_metrics(
 
 def _takes_all(task: Task, n_units: int, n_trials: int) -> bool:
     """Whether every draw would hold all units and all trials."""
-    counts = np.unique(task.codes, return_counts=True)[1]
-    return n_units >= task.responses.shape[1] and (not n_trials or bool((counts == n_trials).all()))
+    return n_units >= task.responses.shape[1] and _takes_all_trials(task, n_trials)
+
+
+def _takes_all_trials(task: Task, n_trials: int) -> bool:
+    return not n_trials or bool((np.unique(task.codes, return_counts=True)[1] == n_trials).all())
 
 
 def _stacks(
@@ -81,10 +105,12 @@ def _stacks(
     names: tuple[str, ...],
     orders: Callable[[], np.ndarray],
     undrawn: Callable[[], dict[str, np.ndarray]],
+    across: Callable[[int, int], tuple[list[np.ndarray], dict[str, int]]],
 ) -> dict[str, dict[str, Any]]:
     """Every wanted metric of one task: value, spread over draws, null, status.
 
-    ``orders`` and ``undrawn`` give what does not depend on the draws: the permutations, and the metrics without draws.
+    ``orders`` and ``undrawn`` give what does not depend on the draws: the permutations, and the metrics without draws;
+    ``across`` what needs draws of two sessions.
     """
     smallest = task.smallest_class()
     if smallest < max(n_trials, measures.n_folds):
@@ -101,8 +127,13 @@ def _stacks(
     values, reasons, taken = _drawn_values(draws, measures)
     whole: dict[str, dict[str, Any]] = {}
     for name, value in undrawn().items():
-        values[name], reasons[name] = [value], NO_PAIRS
+        values[name] = [value]
         whole[name] = {"n_units": task.responses.shape[1], "n_draws": 1, "n_trials": len(task.codes)}
+    if ACROSS in measures.metrics:
+        try:
+            values[ACROSS], whole[ACROSS] = across(n_units, n_trials)
+        except MeasureError as error:
+            reasons[ACROSS] = str(error)
     default = "not measured" if task.binary else "needs the classes target and nontarget"
     stacks = {name: np.array(values.get(name, np.empty((0, 1)))) for name in sorted({*measures.metrics, *values})}
     rows = {
@@ -152,7 +183,7 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
     """
     empty = dict.fromkeys(("value", "sd_draws", "null_mean", "null_sd", "p", "p_max"), np.nan)
     if not len(stack) or not np.isfinite(stack[:, 0]).all():
-        reason = reason if not len(stack) or name == MODULATION else UNDEFINED
+        reason = WHY_NAN.get(name, UNDEFINED) if len(stack) else reason
         return empty | {"n_trials": n_trials, "n_permutations": 0, "status": reason}
     value, null = stack[:, 0].mean(), stack[:, 1:].mean(axis=0)
     null = null[np.isfinite(null)]
@@ -162,7 +193,7 @@ def _row(stack: np.ndarray, name: str, n_trials: int, reason: str) -> dict[str, 
         row |= {"null_mean": null.mean(), "null_sd": null.std(ddof=1) if len(null) > 1 else np.nan}
         if learning:
             row["p"] = permutation_p(learning * value, learning * null)
-    return row | {"n_trials": n_trials, "n_permutations": len(null), "status": "ok"}
+    return row | {"n_trials": n_trials, "n_draws": len(stack), "n_permutations": len(null), "status": "ok"}
 
 
 def _orders(task: Task, measures: Measures, seed: int, names: tuple[str, ...]) -> np.ndarray:
@@ -185,114 +216,25 @@ def _undrawn(
     return {MODULATION: value}
 
 
-def _two_classes(draw: Draw) -> None:
-    if not (draw.labels < 0).any():
-        raise MeasureError("needs the classes target and nontarget")
-
-
-def _decoding(draw: Draw) -> dict[str, np.ndarray]:
-    if not (draw.labels < 0).any():
-        return {
-            "decoding_accuracy": decode.multiclass_accuracy(draw.responses, draw.labels, draw.folds, **draw.decoder)
-        }
-    scores = decode.heldout_scores(draw.responses, draw.labels, draw.folds, **draw.decoder)
-    return {
-        "decoding_accuracy": decode.balanced_accuracy(scores.decision, scores.labels),
-        "decoding_auc": decode.auc(scores.decision, scores.labels, scores.folds),
-        "margin_heldout": margin.heldout_margin(scores.distance, scores.labels),
-        "margin_heldout_p05": margin.heldout_margin_quantile(scores.distance, scores.labels, 0.05),
-    }
-
-
-def _dprime(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    scores = decode.heldout_scores(draw.responses, draw.labels, draw.folds, **draw.decoder | {"solver": "lda"})
-    return {"separation_dprime": geometry.dprime(scores.distance, scores.labels, scores.folds)}
-
-
-def _crossnobis(draw: Draw) -> dict[str, np.ndarray]:
-    codes = np.where(draw.labels < 0, 0, draw.labels)
-    value = geometry.crossnobis(
-        draw.responses, codes, draw.folds, n_classes=draw.n_classes, shrinkage=draw.measures.shrinkage
-    )
-    return {"separation_crossnobis": value}
-
-
-def _similarity(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    return {
-        "similarity_dot": geometry.similarity_dot(draw.responses, draw.labels, draw.part),
-        "similarity_dot_cv": geometry.similarity_dot_cv(draw.responses, draw.labels, draw.folds),
-    }
-
-
-def _cosine(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    if draw.evoked is None:
-        raise MeasureError("needs response.baseline_window")
-    return {"similarity_cosine": geometry.similarity_cosine(draw.evoked, draw.labels, draw.part)}
-
-
-def _soft_margin(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    return {"margin_soft": margin.soft_margin(draw.responses, draw.labels, draw.part, C=draw.measures.C)}
-
-
-def _new_stimulus(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    if draw.groups.max() < 1:
-        raise MeasureError("needs at least 2 nontarget stimuli")
-    folds = stimulus_folds(draw.labels, draw.folds, draw.groups)
-    scores = decode.heldout_scores(draw.responses, draw.labels, folds, **draw.decoder)
-    return {"generalization_stimulus": decode.balanced_accuracy(scores.decision, scores.labels)}
-
-
-def _later_trials(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    half = half_folds(draw.part)
-    models = solvers.fit(draw.responses, draw.labels, half == 0, **draw.decoder)
-    late = np.where(half == 1, models.decision_values(draw.responses), np.nan)
-    return {"generalization_time": decode.balanced_accuracy(late, draw.labels)}
-
-
-def _conditions(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    value = across_conditions(draw.responses, draw.labels, draw.stimuli, draw.part, **draw.decoder)
-    return {"ccgp": value}
-
-
-def _probes(draw: Draw) -> dict[str, np.ndarray]:
-    _two_classes(draw)
-    if not len(draw.probes):
-        raise MeasureError("no probe trials in this session")
-    probe_folds = (draw.probe_times * draw.measures.n_folds).astype(int)
-    scores = probe_scores(draw.responses, draw.labels, draw.folds, draw.probes, probe_folds, **draw.decoder)
-    found = {"generalization_probe": (scores.target_recall + scores.rejected.mean(axis=1)) / 2}
-    for category in np.unique(draw.probe_categories):
-        rejected = scores.rejected[:, draw.probe_categories == category].mean(axis=1)
-        found[f"generalization_probe_{category.removeprefix('probe_')}"] = (scores.target_recall + rejected) / 2
-    return found
-
-
-def _dimensionality(draw: Draw) -> dict[str, np.ndarray]:
-    return {"participation_ratio": np.array([geometry.participation_ratio(draw.responses[draw.part[0]])])}
-
-
-NO_PAIRS = "a stratum of nontargets meets the target in fewer than 2 blocks of the session, or no unit responds"
-UNDEFINED = "undefined: no variance, or a class missing from a fold"
-#: The metric that needs no draws.
-MODULATION = "separation_modulation"
-#: The metrics that come from the same fits, and the function that measures them.
-FAMILIES: dict[tuple[str, ...], Callable[[Draw], dict[str, np.ndarray]]] = {
-    ("decoding_accuracy", "decoding_auc", "margin_heldout", "margin_heldout_p05"): _decoding,
-    ("separation_dprime",): _dprime,
-    ("separation_crossnobis",): _crossnobis,
-    ("similarity_dot", "similarity_dot_cv"): _similarity,
-    ("similarity_cosine",): _cosine,
-    ("margin_soft",): _soft_margin,
-    ("generalization_stimulus",): _new_stimulus,
-    ("generalization_probe",): _probes,
-    ("generalization_time",): _later_trials,
-    ("ccgp",): _conditions,
-    ("participation_ratio",): _dimensionality,
-}
+def _across(
+    task: Task,
+    earlier: Task | None,
+    before: Before,
+    measures: Measures,
+    orders: Callable[[], np.ndarray],
+    seed: int,
+    names: tuple[str, ...],
+    n_units: int,
+    n_trials: int,
+) -> tuple[list[np.ndarray], dict[str, int]]:
+    """The metric of two sessions by draw, and its numbers of units, draws and trials; 0 ``n_trials`` takes all."""
+    earlier = check_before(before, task, earlier, max(n_trials, measures.n_folds))
+    n_units, n_draws = (min(n_units, before.n_units), measures.n_draws) if n_trials else (len(before.here), 1)
+    if n_units == len(before.here) and all(_takes_all_trials(one, n_trials) for one in (task, earlier)):
+        n_draws = 1
+    decoder = {"solver": measures.solver, "C": measures.C, "shrinkage": measures.shrinkage}
+    parts: dict[str, Any] = {"n_units": n_units, "n_trials": n_trials, "decoder": decoder}
+    streams = (rng_for(seed, "before", *names, number) for number in range(n_draws))
+    values = [accuracy_across(task, earlier, before, orders(), **parts, rng=rng) for rng in streams]
+    taken = len(np.unique(task.codes)) * n_trials or len(task.codes)
+    return values, {"n_units": n_units, "n_draws": n_draws, "n_trials": taken}

@@ -59,7 +59,7 @@ def tables():
 
 def test_the_networks_that_made_the_animals_are_found(tables):
     found = comparison(*tables, names=[METRIC]).set_index("candidate")
-    assert set(found.index) == {"alpha 3", "alpha 1000", "any", "line", "logarithm"}
+    assert list(found.index) == ["line", "logarithm", "alpha 3", "any", "other animals", "alpha 1000"]
     assert found.loc["alpha 3", "skill"] > 0.97
     assert found.loc["alpha 3", "tau_days"] == pytest.approx(1, rel=0.2)
     assert found.loc["alpha 3", "chosen"] == 1
@@ -68,10 +68,42 @@ def test_the_networks_that_made_the_animals_are_found(tables):
     assert np.isnan(found.loc["line", "p_line"])
 
 
+def test_the_other_animals_and_single_seeds_stand_beside_the_networks(tables):
+    """The animals follow one curve, so that they predict each other; each seed of the right regime predicts them."""
+    found = comparison(*tables, names=[METRIC]).set_index("candidate")
+    assert found.loc["other animals", "skill"] > 0.97
+    assert found.loc["other animals", "p_line"] < 0.05
+    low, skill, high = found.loc["alpha 3", ["seed_low", "skill", "seed_high"]]
+    assert 0.95 < low < high < 1
+    assert low < skill + 0.01
+    assert found.loc[["line", "any", "alpha 1000"], ["seed_low", "seed_high"]].isna().all(axis=None)
+
+
+def test_behaviour_is_a_candidate_where_it_varies_after_the_plateau(tables):
+    """Sessions are told apart by name; accuracy that is the animals' curve predicts them."""
+    metrics, behavior, *networks = tables
+    metrics = metrics.assign(session=[f"day-{day}" for day in metrics["day"]])
+    rows = metrics[["subject", "session", "day"]].merge(behavior.drop(columns=["session", "day"]), on="subject")
+    own = rows.assign(accuracy=0.6 + 0.3 * late(np.maximum(rows["day"] - 4, 1)), **{"class": "all"})
+    found = comparison(metrics, own, *networks, names=[METRIC]).set_index("candidate")
+    assert found.loc["behavior", "skill"] > 0.97
+    constant = own.assign(accuracy=own["accuracy"].where(own["subject"] != "R", 0.8))
+    assert "behavior" not in set(comparison(metrics, constant, *networks, names=[METRIC])["candidate"])
+
+
 def test_networks_that_do_not_rise_predict_nothing(tables):
     row = comparison(*tables, names=[METRIC]).set_index("candidate").loc["alpha 1000"]
     assert row["status"] == NO_RISE
     assert np.isnan(row["skill"])
+
+
+def test_networks_without_a_late_curve_do_not_stop_the_others(tables):
+    metrics, behavior, networks, plateaus = tables
+    never = plateaus["subject"].str.startswith("alpha 1000")
+    plateaus.loc[never, "plateau_day"] = networks["day"].max()
+    found = comparison(metrics, behavior, networks, plateaus, names=[METRIC]).set_index("candidate")
+    assert found.loc["alpha 1000", "status"] == "no network has 2 steps from its plateau on; train them longer"
+    assert found.loc["alpha 3", "skill"] > 0.9
 
 
 def test_a_metric_that_falls_with_learning_is_turned_round(tables):
@@ -102,8 +134,37 @@ def test_the_figure_has_three_panels_a_metric(tables):
         drawn = figure.build(found, *tables, names=[METRIC])
     assert [ax.get_title("left") for ax in drawn.axes][1:] == ["networks", "predicting animals left out"]
     assert len(drawn.axes[0].get_lines()) == 4
-    assert len(drawn.axes[1].get_lines()) == 2
-    assert [text.get_text() for text in drawn.axes[2].get_yticklabels()][-1] in ("alpha 3", "any")
+    lines = {line.get_label(): line for line in drawn.axes[1].get_lines()}
+    assert set(lines) == {"alpha 3", "alpha 1000", "null"}
+    assert lines["alpha 3"].get_ydata()[-1] > 0.8
+    assert abs(lines["alpha 1000"].get_ydata()[-1]) < 0.1
+    assert [text.get_text() for text in drawn.axes[2].get_yticklabels()][-1] in ("alpha 3", "any", "other animals")
+
+
+def test_regimes_look_alike_in_output_scale_or_in_loss():
+    names = [f"alpha {alpha}{loss}" for alpha in (1, 3, 10) for loss in ("", ", hinge 0.1", ", hinge 0.1, rank 1")]
+    looks = figure.looks(names)
+    assert len({look["color"] for look in looks.values()}) == 3
+    assert looks["alpha 3"]["color"] == looks["alpha 3, hinge 0.1"]["color"]
+    assert looks["alpha 3, hinge 0.1"]["ls"] == looks["alpha 10, hinge 0.1"]["ls"]
+    assert len({str(looks[name]["ls"]) for name in names[:3]}) == 3
+
+
+def test_the_legend_names_scales_and_losses_once(tables):
+    """Two scales and two losses are four lines, and four keys; a single loss needs none."""
+    metrics, behavior, own, answers = tables
+    renamed = [table.assign(subject=table["subject"].str.replace("-", ", hinge 0.1-")) for table in (own, answers)]
+    networks = [pd.concat(pair, ignore_index=True) for pair in zip((own, answers), renamed, strict=True)]
+    found = comparison(metrics, behavior, *networks, names=[METRIC])
+    with style.applied():
+        drawn = figure.build(found, metrics, behavior, *networks, names=[METRIC])
+        plain = figure.build(comparison(*tables, names=[METRIC]), *tables, names=[METRIC])
+    assert keys(drawn) == ["alpha 3", "alpha 1000", "cross-entropy", "hinge 0.1"]
+    assert keys(plain) == ["alpha 3", "alpha 1000"]
+
+
+def keys(drawn):
+    return [text.get_text() for text in drawn.axes[1].get_legend().get_texts()]
 
 
 def test_the_figure_says_why_there_is_no_answer(tables):

@@ -1,4 +1,4 @@
-"""Network against animals: known answers, definitions, invariance, size and power, errors."""
+"""Networks, trends and animals as predictors of animals: known answers, definitions, invariance, size and power, errors."""
 
 import numpy as np
 import pandas as pd
@@ -6,179 +6,261 @@ import pytest
 from scipy.special import expit
 
 from piriform.errors import PiriformError
-from piriform.match import TRENDS, Curve, ceiling, match, network_curve, progress_of, skill
-from piriform.stats import group_mean
+from piriform.match import ANY, BEHAVIOR, OTHERS, Regime, match, regime
 
-GRID = np.linspace(0, 1, 101)
-LATE = expit((GRID - 0.6) / 0.12)
-NETWORK = Curve(GRID, LATE[None])
+LATE = np.linspace(0, np.log(40), 81)
+#: One that rises at once and stops, one that waits for ten plateaus.
+EARLY = Regime(LATE, -np.exp(-LATE * 6)[None])
+WAITS = Regime(LATE, expit((LATE - np.log(12)) / 0.15)[None])
+BOTH = {"early": EARLY, "waits": WAITS}
 
 
-def animals(truth, *, rng, noise=1.0, n_days=(9, 10, 12, 13)):
-    """Four subjects that follow ``truth`` (a function of u), with noise of the given SD."""
+def animals(truth, *, rng, noise=0.0, n_days=(14, 16, 18, 15)):
+    """Four subjects that follow ``truth`` (a function of days), each with its own level."""
     parts = []
     for number, n in enumerate(n_days):
-        u = np.linspace(0, 1, n)
-        value = truth(u) + 5 * number + noise * rng.normal(size=n)
-        parts.append(pd.DataFrame({"subject": f"s{number}", "u": u, "value": value}))
+        days = np.arange(n, dtype=float)
+        value = 3 * truth(days) + 5 * number + noise * rng.normal(size=n)
+        parts.append(pd.DataFrame({"subject": f"s{number}", "days": days, "value": value}))
     return pd.concat(parts, ignore_index=True)
 
 
-def late(u):
-    return np.interp(u, GRID, LATE)
+def late_rise(days):
+    return WAITS.at(days, 0.9)
+
+
+def grid(*, rng=None):
+    """Ten regimes: five that wait longer and longer, steep or shallow; with ``rng`` two more that are noise on a slope."""
+    shapes = [expit((LATE - np.log(wait)) / width) for wait in (1.5, 3, 6, 12, 24) for width in (0.15, 0.6)]
+    found = {f"regime {number}": Regime(LATE, shape[None]) for number, shape in enumerate(shapes)}
+    if rng is not None:
+        noise = [0.2 * LATE + np.interp(LATE, LATE[::8], rng.normal(size=11)) for _ in range(2)]
+        found |= {f"noise {number}": Regime(LATE, one[None]) for number, one in enumerate(noise)}
+    return found
 
 
 # Known answers
 
 
-def test_the_right_shape_without_noise_is_predicted_fully():
-    found = match(animals(lambda u: 3 * late(u), rng=np.random.default_rng(0), noise=0), NETWORK)
-    assert found.skill["network"] == pytest.approx(1)
-    assert found.seed_skill == pytest.approx((1, 1))
-    assert found.ceiling == pytest.approx(1, abs=0.01)
-    assert all(0.5 < found.skill[name] < 0.99 for name in TRENDS)
+def test_the_regime_that_made_the_curves_is_found_with_its_time_constant():
+    scores = match(animals(late_rise, rng=np.random.default_rng(0)), BOTH)
+    assert list(scores) == ["line", "logarithm", "early", "waits", ANY, OTHERS]
+    assert scores["waits"].skill > 0.99
+    assert scores["waits"].tau == pytest.approx(0.9, rel=0.1)
+    assert (scores["waits"].chosen, scores["early"].chosen) == (1, 0)
+    assert scores[ANY].skill == scores["waits"].skill
+    assert max(scores["line"].skill, scores["logarithm"].skill, scores["early"].skill) < 0.9
+    assert all(test.p < 0.01 and test.interval[0] > 0 for test in scores["waits"].gains.values())
 
 
-def test_a_falling_curve_predicts_nothing_for_rising_animals():
-    """The factor is 0 or more, so a curve that points the other way is as good as a flat one."""
-    u = np.linspace(0, 1, 8)
-    assert skill([u, u], [-u, -u]) == 0.0
+def test_a_logarithm_is_found_too():
+    found = match(animals(lambda t: np.log1p(t / 2), rng=np.random.default_rng(0)), {})
+    assert found["logarithm"].skill > 0.999
+    assert list(found) == ["line", "logarithm", OTHERS]
+
+
+def test_the_ceiling_is_one_where_animals_are_alike():
+    """Also where they end on different days: no jump where one drops out. Beyond all others the curve stays."""
+    alike = animals(late_rise, rng=np.random.default_rng(0), n_days=(16, 16, 16))
+    assert match(alike, {})[OTHERS].skill == pytest.approx(1)
+    shorter = animals(lambda t: t, rng=np.random.default_rng(0), n_days=(10, 16, 16, 16))
+    assert match(shorter, {})[OTHERS].skill == pytest.approx(1, abs=1e-6)
+    longest = animals(lambda t: t, rng=np.random.default_rng(0), n_days=(13, 13, 13, 17))
+    assert 0.9 < match(longest, {})[OTHERS].skill < 0.99
+    assert np.isnan(match(alike, {})[OTHERS].tau)
+
+
+def test_animals_that_share_no_course_say_nothing_about_each_other():
+    rng = np.random.default_rng(1)
+    found = [match(animals(np.zeros_like, rng=rng, noise=1.0), {})[OTHERS].skill for _ in range(30)]
+    assert np.mean(found) < 0.0
+
+
+def test_animals_without_a_common_day_say_nothing_about_each_other():
+    table = animals(lambda t: t, rng=np.random.default_rng(1), n_days=(5, 5, 5))
+    apart = table.assign(days=table["days"] + 10 * table["subject"].str[1].astype(int))
+    assert match(apart, {})[OTHERS].skill == 0.0
+
+
+def test_behaviour_is_a_candidate_and_wins_where_it_is_the_curve():
+    rng = np.random.default_rng(2)
+    parts = []
+    for number in range(4):
+        behavior = rng.uniform(0.6, 1.0, 12)
+        days = np.arange(12.0)
+        parts.append(
+            pd.DataFrame({"subject": f"s{number}", "days": days, "behavior": behavior, "value": 5 * behavior + number})
+        )
+    found = match(pd.concat(parts), BOTH)
+    assert found[BEHAVIOR].skill == pytest.approx(1)
+    assert max(score.skill for name, score in found.items() if name != BEHAVIOR) < 0.5
+    assert found[BEHAVIOR].gains["line"].mean > 0.5
+
+
+@pytest.mark.parametrize("spoil", ["constant", "unknown"])
+def test_behaviour_that_does_not_vary_or_is_not_known_in_one_animal_is_left_out(spoil):
+    table = animals(late_rise, rng=np.random.default_rng(3)).assign(behavior=lambda t: t["days"])
+    assert BEHAVIOR in match(table, BOTH)
+    one = table["subject"] == "s2"
+    table.loc[one if spoil == "constant" else one & (table["days"] == 3), "behavior"] = (
+        0.9 if spoil == "constant" else np.nan
+    )
+    assert BEHAVIOR not in match(table, BOTH)
+
+
+def test_single_seeds_are_scored_beside_their_mean():
+    """One seed is the animals' curve, the other points the other way and predicts nothing."""
+    two = Regime(LATE, np.stack([WAITS.seeds[0], -0.2 * WAITS.seeds[0]]))
+    found = match(animals(late_rise, rng=np.random.default_rng(4)), {"two": two})
+    assert found["two"].seeds == pytest.approx((0, found[ANY].skill))
+    assert found["two"].seeds[1] > 0.99
+    assert np.isnan(found["line"].seeds).all()
+
+
+# Definitions
 
 
 def test_skill_by_definition():
-    rng = np.random.default_rng(1)
-    values, curve = ([rng.normal(size=n) + np.arange(n) for n in (5, 7, 6)] for _ in range(2))
+    """Each animal is predicted with the factor and time constant that fit the others best, found by a plain search."""
+    table = animals(late_rise, rng=np.random.default_rng(1), noise=0.7)
+    parts = [(p["days"].to_numpy(), p["value"].to_numpy()) for _, p in table.groupby("subject")]
+    longest, reach = max(d.max() for d, _ in parts), np.expm1(LATE[-1])
     missed = total = 0.0
-    for left in range(3):
-        y, f = (
-            np.concatenate([one - one.mean() for i, one in enumerate(many) if i != left]) for many in (values, curve)
-        )
-        b = max(0.0, np.linalg.lstsq(f[:, None], y, rcond=None)[0][0])
-        y, f = (many[left] - many[left].mean() for many in (values, curve))
-        missed, total = missed + np.sum((y - b * f) ** 2), total + np.sum(y**2)
-    assert skill(values, curve) == pytest.approx(1 - missed / total)
-
-
-def test_partial_slopes_are_those_of_a_multiple_regression():
-    table = animals(lambda u: 2 * u, rng=np.random.default_rng(2))
-    slopes = []
-    for _, part in table.groupby("subject"):
-        u = part["u"].to_numpy()
-        design = np.column_stack([np.ones_like(u), TRENDS["logarithm"](u), late(u)])
-        slopes.append(np.linalg.lstsq(design, part["value"], rcond=None)[0][2])
-    found = match(table, NETWORK)
-    assert found.tests["logarithm"].t == pytest.approx(group_mean(slopes).t)
-    assert found.p == max(test.p for test in found.tests.values())
+    for left in range(4):
+        best = (np.inf, 0.0, 0.0)
+        for tau in np.geomspace(longest / reach * (1 + 1e-9), 10 * longest, 25):
+            rest = [(WAITS.at(d, tau), v) for i, (d, v) in enumerate(parts) if i != left]
+            f, y = (np.concatenate([one[k] - one[k].mean() for one in rest]) for k in (0, 1))
+            b = max(0.0, (f @ y) / (f @ f))
+            best = min(best, (float(np.sum((y - b * f) ** 2)), b, tau))
+        days, value = parts[left]
+        f, y = WAITS.at(days, best[2]), value - value.mean()
+        missed, total = missed + np.sum((y - best[1] * (f - f.mean())) ** 2), total + np.sum(y**2)
+    assert match(table, {"waits": WAITS})["waits"].skill == pytest.approx(1 - missed / total)
 
 
 def test_ceiling_by_definition():
-    rng = np.random.default_rng(3)
-    u = np.linspace(0, 1, 6)
-    y = [u + 0.3 * rng.normal(size=6) for _ in range(3)]
-    y = [one - one.mean() for one in y]
-    missed = 0.0
-    for left, (i, j) in enumerate(((1, 2), (0, 2), (0, 1))):
-        b = max(0.0, 2 * np.sum(y[i] * y[j]) / np.sum(y[i] ** 2 + y[j] ** 2))
-        missed += np.sum((y[left] - b * (y[i] + y[j]) / 2) ** 2)
-    assert ceiling([(u, one) for one in y]) == pytest.approx(1 - missed / np.sum(np.square(y)))
+    """The others' curve is the effect of the day in a least-squares fit of days and levels, by dummy variables."""
+    table = animals(late_rise, rng=np.random.default_rng(3), noise=0.5)
+    parts = {name: part.set_index("days")["value"] for name, part in table.groupby("subject")}
 
+    def curve(names, days):
+        rows = [(name, day) for name in names for day in days if day in parts[name].index]
+        seen = sorted({day for _, day in rows})
+        design = [[day == one for one in seen] + [name == other for other in names] for name, day in rows]
+        fit = np.linalg.lstsq(np.array(design, float), [parts[name][day] for name, day in rows], rcond=None)[0]
+        found = np.interp(days, seen, fit[: len(seen)])
+        return found - found.mean()
 
-def test_progress_and_curve():
-    np.testing.assert_allclose(progress_of([6, 8, 12], start=8, end=12), [-0.5, 0, 1])
-    steps = pd.DataFrame({"seed": [0, 0, 0, 1, 1], "u": [-1, 0, 1, 1, 0], "value": [9.0, 0, 1, 3, 0]})
-    found = network_curve(steps, n_u=3)
-    np.testing.assert_allclose(found.mean, [0, 1, 2])
-    np.testing.assert_allclose(found.low, [0, 0.525, 1.05])
-    np.testing.assert_allclose(found.high, [0, 1.475, 2.95])
+    missed = total = 0.0
+    for left in parts:
+        rest = [name for name in parts if name != left]
+        pairs = [
+            (curve([n for n in rest if n != one], parts[one].index), parts[one] - parts[one].mean()) for one in rest
+        ]
+        b = max(0.0, sum(f @ y for f, y in pairs) / sum(f @ f for f, _ in pairs))
+        y = parts[left] - parts[left].mean()
+        missed, total = missed + np.sum((y - b * curve(rest, parts[left].index)) ** 2), total + np.sum(y**2)
+    assert match(table, {})[OTHERS].skill == pytest.approx(1 - missed / total, abs=1e-9)
 
 
 # Invariance
 
 
-def test_units_levels_and_order_do_not_matter():
-    table = animals(lambda u: 3 * late(u), rng=np.random.default_rng(4))
-    other = table.sample(frac=1, random_state=0).assign(value=lambda t: 7 - 0 + 10 * t["value"])
-    one, two = match(table, NETWORK), match(other, Curve(GRID, 40 * LATE[None] - 3))
-    assert one.skill == pytest.approx(two.skill)
-    assert (one.p, one.ceiling) == pytest.approx((two.p, two.ceiling))
+def test_level_scale_and_order_do_not_matter():
+    table = animals(late_rise, rng=np.random.default_rng(2), noise=0.5)
+    moved = table.assign(value=7 * table["value"] - 3).sample(frac=1, random_state=0)
+    one, other = match(table, BOTH), match(moved, BOTH)
+    assert all(one[name].skill == pytest.approx(other[name].skill) for name in one)
+    assert one["waits"].gains["line"].p == pytest.approx(other["waits"].gains["line"].p)
 
 
 def test_days_before_the_plateau_and_unknown_values_do_not_count():
-    table = animals(late, rng=np.random.default_rng(5))
-    extra = pd.DataFrame({"subject": "s0", "u": [-0.5, 1.2, 0.5], "value": [90.0, 90.0, np.nan]})
-    assert match(pd.concat([table, extra]), NETWORK).skill == pytest.approx(match(table, NETWORK).skill)
+    table = animals(late_rise, rng=np.random.default_rng(5), noise=0.5)
+    extra = pd.DataFrame({"subject": "s0", "days": [-3.0, 4.0, 40.0], "value": [90.0, np.nan, np.nan]})
+    one, other = match(table, BOTH), match(pd.concat([table, extra]), BOTH)
+    assert all(one[name].skill == pytest.approx(other[name].skill) for name in one)
 
 
 def test_more_seeds_are_no_more_evidence():
-    table = animals(late, rng=np.random.default_rng(6))
-    one, many = match(table, NETWORK), match(table, Curve(GRID, np.repeat(LATE[None], 50, axis=0)))
-    assert (one.p, one.skill["network"]) == pytest.approx((many.p, many.skill["network"]))
-
-
-def test_a_curve_that_is_the_behaviour_adds_nothing():
-    table = animals(late, rng=np.random.default_rng(7)).assign(behavior=lambda t: 0.7 + 0.2 * late(t["u"]))
-    found = match(table, NETWORK)
-    assert found.skill["behavior"] == pytest.approx(found.skill["network"])
-    assert np.isnan(found.p)
-    assert found.note == "the network's curve cannot be told from the behavior on these days"
-    assert not found.follows()
-
-
-def test_behaviour_that_is_flat_in_a_subject_is_no_candidate():
-    table = animals(late, rng=np.random.default_rng(7)).assign(behavior=1.0)
-    assert set(match(table, NETWORK).skill) == {"network", "line", "logarithm"}
+    table = animals(late_rise, rng=np.random.default_rng(6), noise=0.5)
+    many = match(table, {"waits": Regime(LATE, np.repeat(WAITS.seeds, 50, axis=0))})["waits"]
+    one = match(table, {"waits": WAITS})["waits"]
+    assert (one.skill, one.gains["line"].p) == pytest.approx((many.skill, many.gains["line"].p))
 
 
 # Size and power
 
 
-@pytest.mark.parametrize("truth", ["flat", "line", "logarithm"])
-def test_trends_are_not_taken_for_the_network(truth):
-    shape = TRENDS.get(truth, np.zeros_like)
-    rng = np.random.default_rng(8)
-    p = [match(animals(lambda u: 3 * shape(u), rng=rng), NETWORK).p for _ in range(250)]
-    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 250)
+def test_animals_on_a_line_rarely_speak_for_a_network():
+    """Size: the best of twelve regimes beats the line in at most 5% where the line is the truth; it pays for the choice."""
+    rng = np.random.default_rng(3)
+    n = 300
+    found = [match(animals(lambda t: t / 15, rng=rng, noise=1.0), grid(rng=rng))[ANY].gains["line"] for _ in range(n)]
+    assert np.mean([gain.p <= 0.05 for gain in found]) <= 0.05
 
 
-def test_a_trend_is_refused_only_by_its_own_test():
-    """Linear animals: the test against the logarithm alone would take the late curve for the truth."""
-    rng = np.random.default_rng(9)
-    found = [match(animals(lambda u: 3 * u, rng=rng), NETWORK).tests for _ in range(100)]
-    assert np.mean([tests["logarithm"].p <= 0.05 for tests in found]) > 0.2
+def test_animals_that_wait_speak_for_the_network_that_waits():
+    rng = np.random.default_rng(4)
+    found = [match(animals(late_rise, rng=rng, noise=0.25), BOTH) for _ in range(40)]
+    assert np.mean([one["waits"].gains["line"].p <= 0.05 for one in found]) > 0.7
+    assert np.mean([one["waits"].chosen == 1 for one in found]) > 0.9
 
 
-def test_the_network_is_found():
-    """Amplitude 4 day-to-day SDs: about 63% of studies."""
-    rng = np.random.default_rng(10)
-    found = [match(animals(lambda u: 4 * late(u), rng=rng), NETWORK).follows() for _ in range(100)]
-    assert np.mean(found) == pytest.approx(0.63, abs=3 * np.sqrt(0.63 * 0.37 / 100))
+def test_the_choice_among_ten_regimes_finds_a_late_rise():
+    rng = np.random.default_rng(7)
+    found = [match(animals(late_rise, rng=rng, noise=0.25), grid()) for _ in range(40)]
+    assert np.mean([one[ANY].gains["line"].p <= 0.05 for one in found]) > 0.7
 
 
-# Too little, and errors
+def test_a_falling_network_predicts_nothing():
+    falling = {"falls": Regime(LATE, -WAITS.seeds)}
+    assert match(animals(late_rise, rng=np.random.default_rng(5)), falling)["falls"].skill == 0.0
 
 
-def test_too_little():
-    table = animals(late, rng=np.random.default_rng(11))
-    few = table[(table["subject"] != "s0") & ((table["subject"] != "s1") | (table["u"] < 0.3))]
-    found = match(few, NETWORK)
-    assert found.note == "2 of 3 subjects with 4 days from plateau to end needed"
-    assert found.reasons == {"s1": "3 of 4 days from plateau to end"}
-    assert np.isnan([found.p, found.skill["network"], found.ceiling]).all()
-    assert not found.follows()
+# Series, and too little
 
 
-def test_constant_animals_match_nothing():
-    found = match(animals(np.zeros_like, rng=np.random.default_rng(0), noise=0), NETWORK)
-    assert np.isnan(found.skill["network"])
-    assert not found.follows()
+def test_seeds_are_counted_in_their_own_plateau():
+    steps = np.geomspace(10, 10_000, 61)
+    parts = [
+        pd.DataFrame({"seed": seed, "step": steps, "plateau": plateau, "value": np.log(steps / plateau)})
+        for seed, plateau in enumerate((50.0, 100.0))
+    ]
+    made = regime(pd.concat(parts))
+    assert made.late[-1] == pytest.approx(np.log(100))
+    np.testing.assert_allclose(made.seeds, np.tile(made.late, (2, 1)), atol=0.06)
+    assert np.isnan(made.at(np.array([1e6]), 1.0)).all()
 
 
-def test_errors():
-    with pytest.raises(PiriformError, match=r"the end \(3\) must come after the start \(3\)"):
-        progress_of([1], start=3, end=3)
-    with pytest.raises(PiriformError, match="lacks column 'u'"):
-        match(pd.DataFrame({"subject": ["a"], "value": [1.0]}), NETWORK)
-    with pytest.raises(PiriformError, match="seed 1 has 1 values"):
-        network_curve(pd.DataFrame({"seed": [1, 1], "u": [0.5, 2.0], "value": [1.0, 1.0]}))
-    with pytest.raises(PiriformError, match="series is empty"):
-        network_curve(pd.DataFrame({"seed": [], "u": [], "value": []}))
+def test_a_curve_at_many_time_constants_is_one_row_each():
+    days, taus = np.arange(5.0), np.array([0.5, 2.0])
+    np.testing.assert_array_equal(WAITS.at(days, taus), [WAITS.at(days, tau) for tau in taus])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pd.DataFrame({"subject": ["a"], "value": [1.0]}), "lacks column 'days'"),
+        (pd.DataFrame({"subject": ["a"] * 5, "days": range(5), "value": 1.0}), "1 of 3 subjects with 4 days"),
+        (pd.DataFrame({"subject": list("abc") * 4, "days": 1.0, "value": 1.0}), "0 of 3 subjects with 4 days"),
+    ],
+)
+def test_too_little_is_said(table, message):
+    with pytest.raises(PiriformError, match=message):
+        match(table, BOTH)
+
+
+def test_constant_animals_are_refused():
+    with pytest.raises(PiriformError, match="do not vary"):
+        match(animals(np.zeros_like, rng=np.random.default_rng(0)), BOTH)
+
+
+def test_a_network_that_stops_at_its_plateau_is_refused():
+    with pytest.raises(PiriformError, match=r"end at 1\.05 times their plateau step; train them longer"):
+        Regime(np.linspace(0, 0.05, 11), np.zeros((1, 11)))
+
+
+def test_a_regime_without_steps_is_refused():
+    with pytest.raises(PiriformError, match="no network has 2 steps"):
+        regime(pd.DataFrame({"seed": [1], "step": [5], "plateau": [10], "value": [0.0]}))

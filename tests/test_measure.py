@@ -56,7 +56,10 @@ def test_a_clear_difference_is_seen_by_every_measure_of_it(rng):
     assert table.value["separation_dprime"] == pytest.approx(8 * np.sqrt(2), rel=0.15)
     assert table.value["similarity_dot_cv"] < -0.5
     assert table.value["similarity_cosine"] < 0.95
-    p = table.p.drop(["margin_soft", "participation_ratio", "ccgp", "similarity_cosine"])
+    # gap 8, SD 4.06 over both classes: half the gap is .98 SD, less what the nearest of 100 trials lie off their means
+    assert 0.5 < table.value["margin_hard"] < 0.98
+    undirected = [name for name, metric in METRICS.items() if not metric.learning]
+    p = table.p.drop([*undirected, "generalization_day", "ccgp", "similarity_cosine"])
     assert (p == 1 / 21).all()
 
 
@@ -70,7 +73,7 @@ def test_matched_draws_hold_the_asked_counts_and_the_full_session_all(rng):
 
 def test_a_draw_that_takes_all_is_made_once(rng):
     table = metrics(session_tensor(rng), n_units=8, n_trials={"all": 60})
-    assert (table.n_draws == 1).all()
+    assert (table.drop("generalization_day", level="metric").n_draws == 1).all()
     matched, full = table.loc["all", "matched"], table.loc["all", "full"]
     np.testing.assert_array_equal(matched.value, full.value)
     np.testing.assert_array_equal(matched.p, full.p)
@@ -134,7 +137,8 @@ def test_no_baseline_window_leaves_out_the_cosine_alone(rng):
     response = RESPONSE.model_copy(update={"baseline_window": None})
     table = metrics(session_tensor(rng), response=response).loc["all", "matched"]
     assert table.status["similarity_cosine"] == "needs response.baseline_window"
-    assert (table.status.drop(["similarity_cosine", "ccgp", "generalization_probe"]) == "ok").all()
+    others = ["ccgp", "generalization_probe", "generalization_day", "margin_hard"]
+    assert (table.status.drop(["similarity_cosine", *others]) == "ok").all()
 
 
 def test_p_is_uniform_enough_under_the_null():
@@ -158,7 +162,7 @@ def test_p_max_is_that_of_the_family_and_never_smaller_than_p(rng):
     directed = table[table.p.notna()]
     assert directed.p_max.notna().all()
     assert (directed.p_max >= directed.p).mean() > 0.9  # on another scale a single tie may break the other way
-    assert table.p_max[["margin_soft", "participation_ratio"]].isna().all()
+    assert table.p_max[["margin_soft", "participation_ratio", "selectivity", "noise_correlation"]].isna().all()
 
 
 @pytest.mark.parametrize("within", ["half", "block"])
@@ -189,7 +193,57 @@ def test_every_stimulus_a_class(rng):
     assert table.status["decoding_accuracy"] == "ok"
     assert table.null_mean["decoding_accuracy"] == pytest.approx(0.25, abs=0.06)
     assert table.status["separation_crossnobis"] == "ok"
-    assert table.status["margin_heldout"] == "needs the classes target and nontarget"
+    for name in ("margin_heldout", "margin_hard"):
+        assert table.status[name] == "needs the classes target and nontarget"
+    for name in ("selectivity", "sparseness_lifetime", "sparseness_population", "noise_correlation"):
+        assert table.status[name] == "ok"
+
+
+def test_a_hard_margin_in_some_draws_only_is_none(rng):
+    table = metrics(session_tensor(rng, gap=8.0), measures=Measures(n_draws=6, metrics=["margin_hard"]))
+    assert table.status["all", "full", "margin_hard"] == "ok"
+    expected = "one draw of units and trials, or more, has classes that no hyperplane separates"
+    assert table.status["all", "matched", "margin_hard"] == expected
+    assert np.isnan(table.value["all", "matched", "margin_hard"])
+
+
+def test_units_are_described_as_they_are(rng):
+    def value(tensor, name, **options):
+        return metrics(tensor, **options).value["all", "full", name]
+
+    tensor = session_tensor(rng, gap=5.0)
+    # unit 0 gives 15 and 10 spikes/s, the other 7 prefer nothing
+    assert value(tensor, "selectivity") == pytest.approx(0.2 / 8, abs=0.01)
+    assert value(tensor, "sparseness_population") == pytest.approx(0.0, abs=0.03)
+    assert value(tensor, "noise_correlation") == pytest.approx(0.0, abs=0.06)
+    shared = tensor + 2.0 * rng.normal(size=(tensor.sizes["trial"], 1, 1))
+    shared.attrs = tensor.attrs
+    assert value(shared, "noise_correlation") == pytest.approx(4 / 4.5, abs=0.05)
+    silent = tensor * 0.0
+    silent.attrs = tensor.attrs
+    only = Measures(n_draws=1, metrics=["selectivity", "sparseness_lifetime", "noise_correlation"])
+    status = metrics(silent, measures=only).status["all", "full"]
+    assert status["selectivity"] == "no unit responds"
+    assert status["sparseness_lifetime"] == "no unit responds to stimuli with 2 trials or more"
+    assert status["noise_correlation"] == "needs 2 units that vary within stimuli, this draw has 0"
+
+
+def test_draws_without_a_value_are_not_counted(rng):
+    options = Measures(n_draws=20, n_permutations=0, metrics=["sparseness_lifetime", "noise_correlation"])
+    table = metrics(session_tensor(rng), measures=options, n_trials={"all": 5}).loc["all", "matched"]
+    assert table.status["sparseness_lifetime"] == "ok"
+    assert 0 < table.n_draws["sparseness_lifetime"] < 20  # the others hold no nontarget stimulus twice
+    assert table.status["noise_correlation"].startswith("needs 10 trials more than stimuli")
+    assert table.n_draws["noise_correlation"] == 20
+
+
+def test_activity_below_zero_is_neither_selective_nor_sparse(rng):
+    tensor = session_tensor(rng) - 10.0
+    tensor.attrs = session_tensor(rng).attrs
+    status = metrics(tensor).status["all", "full"]
+    for name in ("selectivity", "sparseness_lifetime", "sparseness_population"):
+        assert status[name].startswith("needs activity that is never below 0")
+    assert status["noise_correlation"] == "ok"
 
 
 def test_numbers_depend_on_seed_and_names_alone(rng):

@@ -1,6 +1,7 @@
 """Experiments with networks: plateaus, gains, effects over seeds, and what becomes of claims."""
 
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from piriform.errors import PiriformError
 from piriform.networks.experiments import QUESTIONS, SHORT, run_experiment
 from piriform.networks.experiments.claims import Claim, judged
 from piriform.networks.experiments.findings import Scale, findings
-from piriform.networks.experiments.quantities import effects, gains, mean_interval, plateau_steps
+from piriform.networks.experiments.quantities import effects, gains, mean_interval, plateau_steps, unreached
 
 STEPS = [0, 1, 10, 100, 1000]
 ACCURACY = {1: [0.5, 0.6, 0.99, 1.0, 1.0], 2: [0.5, 1.0, 0.9, 0.995, 1.0], 3: [0.5, 0.6, 0.7, 0.8, 0.9]}
@@ -118,6 +119,8 @@ def test_all_claims_are_one_family():
         (Claim("c", "gain:x", "a"), [1.0, 1.0, 1.0], "held"),
         (Claim("c", "gain:x", "a"), [0.0, 0.0, 0.0], "not shown"),
         (Claim("c", "gain:x", "a", "stays", bound=0.5), [0.0, 0.0, 0.0], "held"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.5), [0.3, 0.1 + 0.2, 0.3], "held"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.2), [0.3, 0.1 + 0.2, 0.3], "opposite"),
         (Claim("c", "gain:x", "a"), [1.0], "not shown"),
         (Claim("c", "gain:x", "a"), [np.nan, np.nan], "not shown"),
     ],
@@ -141,6 +144,44 @@ def test_what_a_mean_is_compared_with_is_said():
     row = judged([Claim("it is high", "gain:x", "a", offset=0.5)], quantities(np.array([0.6, 0.61, 0.62]))).iloc[0]
     assert (row["mean"], row["against"], row["outcome"]) == (pytest.approx(0.61), 0.5, "held")
     assert "0.61 [0.585, 0.635], against 0.5, 3 seeds" in row["sentence"]
+
+
+def test_the_sentence_has_the_p_of_what_came_out():
+    values = np.array([-1.0, -1.1, -0.9])
+    row = judged([Claim("it rises", "gain:x", "a")], quantities(values)).iloc[0]
+    p = stats.ttest_1samp(values, 0, alternative="less").pvalue
+    assert row["sentence"].endswith(f"3 seeds, p of the contrary = {p:.2g}).")
+    assert row["p_holm"] == pytest.approx(1 - p)
+
+
+def test_networks_without_plateau_are_named():
+    found = gains(courses(), plateau_steps(courses()))
+    assert unreached(found) == ["a: 1 of 3 networks reached no plateau of training and have no gains"]
+    assert unreached(found[found["seed"] < 3]) == []
+
+
+@pytest.mark.parametrize("name", ["hidden_progress", "causes"])
+def test_every_experiment_with_odours_names_them(name, monkeypatch):
+    module = import_module(f"piriform.networks.experiments.{name}")
+    names = [claim.quantity.partition(":")[2] for claim in module.CLAIMS if claim.quantity.startswith("gain:")]
+    conditions = [one.name for one in module.CONDITIONS]
+
+    def unlearned(ensemble, tasks, *, overlap, seed):
+        measured = ["train_accuracy", *names, *(f"probe_accuracy_{shared}" for shared in module.ODORS.probes)]
+        parts = [
+            pd.DataFrame({"condition": condition, "seed": seed, "step": STEPS, "measure": measure, "value": 0.5})
+            for condition in conditions
+            for seed in (0, 1)
+            for measure in dict.fromkeys(measured)
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    monkeypatch.setattr(module, "train", lambda *given, **options: SimpleNamespace(remarks=("a-1: stopped",)))
+    monkeypatch.setattr(module, "odor_tasks", lambda *given: [])
+    monkeypatch.setattr(module, "odor_courses", unlearned)
+    found = module.run(Scale(seeds=2), folder=None, progress=lambda text: None)
+    never = [f"{one}: 2 of 2 networks reached no plateau of training and have no gains" for one in sorted(conditions)]
+    assert list(found.remarks) == ["a-1: stopped", *never]
 
 
 def test_the_sentence_has_the_numbers():

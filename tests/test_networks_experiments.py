@@ -135,6 +135,7 @@ def test_time_to_a_level_lies_between_checkpoints():
     steps = np.array([0, 1, 3, 7])
     assert reversal.doublings_to(steps, np.array([0.0, 0.2, 0.4, 0.8]), 0.6) == pytest.approx(2.5)
     assert reversal.doublings_to(steps, np.array([0.9, 1, 1, 1]), 0.9) == 0
+    assert reversal.doublings_to(steps, np.array([0.1, 1, 1, 1]), 0.9) == 1  # no time between step 0 and step 1
     assert np.isnan(reversal.doublings_to(steps, np.zeros(4), 0.9))
     assert np.isnan(reversal.doublings_to(steps, np.array([0, np.nan, 1, 1]), 0.9))
 

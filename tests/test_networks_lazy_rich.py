@@ -280,3 +280,16 @@ def test_the_experiment_end_to_end(tmp_path):
     assert drawn <= set(found.measures["measure"]) | set(found.quantities["quantity"])
     kept = {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("step-*.npz")}
     assert kept == {"odors", "polynomial/plain", "polynomial/centred", "addition/float32", "addition/float64"}
+
+
+def test_panels_show_conditions_that_there_are_in_one_order():
+    """A panel colours its conditions by their place: panels of one part list them in one order."""
+    design = lazy_rich.FULL
+    named = {one.name for one in (*design.odors.conditions, *design.polynomial.conditions, *design.addition.conditions)}
+    named |= {"polynomial lazy", "cross-entropy float64", "StableMax float64"}
+    places: dict[str, set[int]] = {}
+    for panel in lazy_rich.PANELS:
+        for place, name in enumerate(panel.conditions):
+            places.setdefault(name, set()).add(place)
+    assert set(places) == named
+    assert all(len(found) == 1 for found in places.values())

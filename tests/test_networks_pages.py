@@ -13,7 +13,6 @@ from piriform.model_branch import TARGET, claim_lines, networks_config, read_cla
 from piriform.networks.experiments import QUESTIONS
 from piriform.networks.experiments.claims import Claim
 from piriform.networks.experiments.findings import findings
-from piriform.networks.subjects import counts_like, regime_name
 from piriform.report.networks import counts, render_networks
 from piriform.run import run_target
 from piriform.tables import empty_table, save_table
@@ -73,7 +72,7 @@ def experiment(found, path):
 
 
 def test_the_page_has_every_claim_and_escapes(found, tmp_path):
-    page = render_networks([experiment(found, tmp_path / "a.svg")], None, None, title="demo")
+    page = render_networks([experiment(found, tmp_path / "a.svg")], title="demo")
     assert "it rises &lt;b&gt;" in page
     assert "a remark &amp; more" in page
     assert "1 held, 1 not shown" in page
@@ -85,7 +84,7 @@ def test_the_page_shows_the_comparison(found, tmp_path):
     row = dict.fromkeys(empty_table("comparison"), np.nan) | {
         "metric": "m", "candidate": "alpha 3", "status": "ok", "n_subjects": 4, "skill": 0.5}  # fmt: skip
     (tmp_path / "c.svg").write_text("<svg/>")
-    page = render_networks([], pd.DataFrame([row]), tmp_path / "c.svg", title="demo")
+    page = render_networks([], title="demo", comparison=(pd.DataFrame([row]), tmp_path / "c.svg"))
     assert '<td>alpha 3</td><td class="n">0.5</td>' in page
 
 
@@ -93,7 +92,7 @@ def test_a_missing_figure_is_named(found, tmp_path):
     one = experiment(found, tmp_path / "a.svg")
     (tmp_path / "a.svg").unlink()
     with pytest.raises(PiriformError, match=r"a\.svg: no such figure"):
-        render_networks([one], None, None, title="demo")
+        render_networks([one], title="demo")
 
 
 def test_outcomes_are_counted_in_their_order():
@@ -137,8 +136,22 @@ def test_claims_are_read_and_printed(found, tmp_path):
     [
         ({"experiments": ["cause"]}, "experiments"),
         ({"alphas": [1, 1]}, "each must be above 0 and stand once"),
+        ({"alphas": [1, 1.00000001]}, "each must be above 0 and stand once"),
         ({"alphas": [0]}, "each must be above 0"),
+        ({"alphas": [1, float("nan")]}, "each must be above 0"),
         ({"metrics": ["decoding"]}, "unknown metric 'decoding'"),
+        ({"losses": ["hing 0.1"]}, r"unknown loss 'hing' \(did you mean 'hinge'\?\); choose from cross-entropy, hinge"),
+        (
+            {"losses": ["hinge -1"]},
+            r"'hinge -1'; a hinge is followed by the margin at which it ends, as in 'hinge 0\.1'",
+        ),
+        ({"losses": ["hinge small"]}, "a hinge is followed by the margin"),
+        ({"losses": ["squared 2"]}, "only a hinge has a margin, write 'squared'"),
+        ({"losses": ["hinge", "hinge 1"]}, "losses: hinge, hinge 1; each must stand once"),
+        ({"losses": []}, "losses"),
+        ({"ranks": [-1]}, r"each must be 0 \(full\) or more and stand once"),
+        ({"ranks": [1, 1]}, "stand once"),
+        ({"mixtures": "3 of 14"}, "'3 of 13' or '10 of 100'"),
         ({"seeds": 1}, "seeds"),
     ],
 )
@@ -146,23 +159,3 @@ def test_networks_that_make_no_sense_are_refused(networks, message):
     study = {"study": "s", "data": "d", "classes": {"target": ["t"], "nontarget": ["n"]}, "networks": networks}
     with pytest.raises(ConfigError, match=message):
         parse_config(study)
-
-
-# Networks as subjects
-
-
-def test_networks_are_measured_with_the_median_counts():
-    rows = pd.DataFrame(
-        {"included": [True, True, True, False], "n_units": [10, 20, 300, 1], "n_trials": [100, 90, 50, 2]}
-    )
-    assert counts_like(rows) == (20, 45)
-    assert counts_like(rows.assign(n_units=500, n_trials=4)) == (128, 10)
-
-
-def test_a_study_without_sessions_has_no_counts():
-    with pytest.raises(StudyError, match="no session was analysed"):
-        counts_like(pd.DataFrame({"included": [False], "n_units": [1], "n_trials": [1]}))
-
-
-def test_regimes_have_the_names_that_the_comparison_reads():
-    assert regime_name(3.0) == "alpha 3"

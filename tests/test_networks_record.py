@@ -14,6 +14,7 @@ from piriform.progress import detect
 from piriform.provenance import rng_for
 from piriform.tables import check_table
 from piriform.task import composition, matched_counts
+from piriform.tracking import sessions_before
 from piriform.trials import load_trials, session_names
 
 pytest.importorskip("jax", reason="networks need JAX")
@@ -147,6 +148,31 @@ def test_networks_pass_through_measures_and_verdict(ensemble, examples, plateau,
     course = late.groupby("day")["value"].mean()
     first = np.searchsorted(ensemble.steps, plateau["mid-0"]) + 1
     assert course.loc[len(ensemble.steps)] > course.loc[first] > course.loc[1]
+
+
+def test_units_of_networks_are_described_as_those_of_animals_are(ensemble, examples, plateau, tmp_path):
+    recording = Recording(n_trials={"target": 40, "nontarget": 40, "probe": 0}, noise=SpikeNoise(), day="index")
+    record(ensemble, examples, tmp_path, recording=recording, plateau=plateau)
+    path = tmp_path / "mid-0.nc"
+    tensors = [load_trials(path, at) for at in session_names(path)]
+    wanted = [
+        "margin_hard", "selectivity", "sparseness_lifetime", "sparseness_population", "noise_correlation",
+        "generalization_day",
+    ]  # fmt: skip
+    measures = config.Measures(metrics=wanted, n_permutations=0, n_draws=1)
+    settings = {"measures": measures, "response": response_settings(ensemble), "classes": class_settings(examples[0])}
+    counts = {"n_units": 30, "n_trials": {"all": 40}, "seed": 1, "source": "network", "matchings": ("matched",)}
+    rows = []
+    for tensor, before in zip(tensors, sessions_before(tensors), strict=True):
+        rows += session_metrics(tensor, **settings, **counts, before=before)
+    table = check_table(pd.DataFrame(rows), "metrics").set_index(["metric", "day"])
+    assert set(table.loc["generalization_day"].n_units[1:]) == {30}
+    for name in wanted:
+        course = table.loc[name]
+        assert course.status.iloc[-1] == "ok", name
+    assert table.status["generalization_day", 1] == "no session on an earlier day"
+    for name in ("selectivity", "generalization_day", "margin_hard"):
+        assert table.loc[name].value.iloc[-1] > table.loc[name].value.dropna().iloc[0], name
 
 
 def test_class_settings(examples):

@@ -1,5 +1,6 @@
 """Do ensembles learn exactly as their definition says, alone or together, in one go or interrupted?"""
 
+import errno
 import hashlib
 import json
 import subprocess
@@ -53,6 +54,16 @@ def same(one, other):
     return all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
 
 
+def test_where_checkpoints_lie_does_not_matter():
+    """Trials are drawn for many steps at once, from the last checkpoint on."""
+    tasks = [task(1), task(2)]
+    few, many = (
+        train(NETWORK, tasks, CONDITIONS, training=replace(TRAINING, n_steps=150, n_checkpoints=n)) for n in (2, 9)
+    )
+    for name, values in few.parameters.items():
+        assert (values[:, -1] == many.parameters[name][:, -1]).all()
+
+
 def test_steps_and_shapes(ensemble):
     assert ensemble.steps.tolist() == [0, 1, 3, 7, 20]
     assert ensemble.parameters["w1"].shape == (9, 5, 5, 8)
@@ -61,10 +72,21 @@ def test_steps_and_shapes(ensemble):
 
 
 def test_the_start_is_that_of_init(ensemble):
-    key = jax.random.fold_in(jax.random.key(1), 0)
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(1), 1), 0)
     start = jax.jit(lambda key: init(NETWORK, key, init_scale=0.5, rank=2))(key)
     assert ensemble.at(7, 0)["w1"] == pytest.approx(np.asarray(start["w1"]), rel=1e-5)
     assert same(ensemble.at(0, 0), ensemble.at(3, 0))  # conditions share the start
+
+
+def test_another_seed_of_the_config_is_another_start_and_other_batches():
+    given = {"training": TRAINING, "start": None}
+    one, other = (train(NETWORK, TASKS[:1], CONDITIONS[:1], seed=seed, **given) for seed in (1, 2))
+    assert not same(one.at(0, 0), other.at(0, 0))
+    start = {name: values[:, 0] for name, values in one.parameters.items()}
+    again, moved = (train(NETWORK, TASKS[:1], CONDITIONS[:1], seed=seed, **given | {"start": start}) for seed in (1, 2))
+    assert same(again.at(0, -1), one.at(0, -1))
+    assert same(moved.at(0, 0), one.at(0, 0))
+    assert not same(moved.at(0, -1), one.at(0, -1))
 
 
 def test_full_batch_descent_by_hand():
@@ -125,8 +147,19 @@ def test_a_checkpoint_cut_short_is_made_anew(ensemble, tmp_path):
         load_checkpoint(path)
     again = train(NETWORK, TASKS, CONDITIONS, training=TRAINING, folder=tmp_path)
     assert same(ensemble.parameters, again.parameters)
-    assert again.remarks[0].startswith("trained again from step 3 on: ")
+    assert again.remarks[0] == "trained again from step 3 on: step-00000007.npz was cut short or damaged"
     load_checkpoint(path)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(stream, **content):
+        stream.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(StudyError, match=r"a.npz: cannot be written \(No space left on device\); make room"):
+        save_checkpoint(tmp_path / "a.npz", {"x": np.arange(3)}, {"step": 1})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_changed_checkpoint_is_noticed(tmp_path):
@@ -237,10 +270,17 @@ def test_what_does_not_fit_together(changed, match):
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: Condition("a", alpha=0.0), "condition 'a': alpha is 0.0; it must be positive"),
+        (lambda: Condition("a", alpha=np.inf), "condition 'a': alpha is inf; it must be positive and finite"),
+        (lambda: Condition("a", alpha=0.0), "condition 'a': alpha is 0.0; it must be positive and finite"),
         (lambda: Condition("a", loss="log"), "unknown loss 'log'"),
         (lambda: Condition("a", margin_low=1.0, margin_high=0.0), "margin_low 1 lies above margin_high 0"),
+        (lambda: Condition("a", margin_low=np.nan), "margin_low nan lies above"),
+        (lambda: Condition("a", weight_decay=-1.0), "weight_decay is -1.0; it must be 0 or more"),
+        (lambda: Condition("a", rank=-3), "rank is -3; it must be 0 or more"),
+        (lambda: Condition("a", beta2=1.0), r"beta2 is 1.0; it must lie in \[0, 1\)"),
         (lambda: Training(n_steps=0), "training of 0 steps"),
+        (lambda: Training(learns=("readuot",)), r"learns \('readuot',\) .* parameters are named w1, b1"),
+        (lambda: Training(at_once=-1), "at_once -1; "),
         (lambda: Training(dtype="half"), "unknown dtype 'half'"),
         (lambda: Training(optimizer="lbfgs"), "unknown optimizer 'lbfgs'"),
         (lambda: Training(margin="input"), "unknown margin 'input'"),
@@ -252,8 +292,8 @@ def test_impossible_settings(make, match):
 
 
 def test_regression_learns_values():
-    conditions = [Condition("a", loss="squared", learning_rate=2.0)]
-    training = Training(n_steps=200, n_checkpoints=2, batch=0)
+    conditions = [Condition("a", loss="squared", learning_rate=1.0)]
+    training = Training(n_steps=1000, n_checkpoints=2, batch=0)
     tasks = [task(0, values=True)]
     found = train(replace(NETWORK, activation="quadratic", bias=False), tasks, conditions, training=training)
     before, after = found.losses([tasks[0].train])[0, [0, -1]]
@@ -298,5 +338,7 @@ def test_without_jax_one_sentence_says_what_to_install(monkeypatch):
     try:
         with pytest.raises(ConfigError, match=r'networks need jax, .* pip install "piriform\[networks\]"'):
             train(NETWORK, TASKS, CONDITIONS, training=TRAINING)
+        with pytest.raises(ConfigError, match=r"networks need jax, which is not installed"):
+            backend.check()  # what `piriform networks` asks before it starts the workflow
     finally:
         backend._module.cache_clear()

@@ -17,7 +17,15 @@ from piriform.task import Task, composition, matched_counts, permutation_blocks,
 from piriform.trials import TRIAL_COORDS, make_trials
 
 #: Metrics that any two classes can give.
-ANY_CLASSES = ("decoding_accuracy", "separation_crossnobis", "participation_ratio")
+ANY_CLASSES = (
+    "decoding_accuracy",
+    "separation_crossnobis",
+    "participation_ratio",
+    "selectivity",
+    "sparseness_lifetime",
+    "sparseness_population",
+    "noise_correlation",
+)
 
 
 def metrics_possible(sessions: Sequence[Session], config: Config) -> list[dict[str, Any]]:
@@ -33,10 +41,14 @@ def metrics_possible(sessions: Sequence[Session], config: Config) -> list[dict[s
         parts: dict[str, Any] = {"response": config.response, "classes": config.classes}
         counts = matched_counts(own, measures=config.measures, inclusion=config.inclusion, **parts)
         shares = composition(own, **parts)
+        first_day = min(tensor.attrs["day"] for tensor in own)
         for tensor in own:
             task = task_of(tensor, **parts)
             for name in METRICS:
-                found[name].append(why_not(name, task, config, counts["n_trials"]["all"], shares.get("all", {})))
+                reason = why_not(name, task, config, counts["n_trials"]["all"], shares.get("all", {}))
+                if name == "generalization_day" and not reason and tensor.attrs["day"] == first_day:
+                    reason = "no session on an earlier day"
+                found[name].append(reason)
     return [
         {
             "metric": name,
@@ -74,6 +86,8 @@ def why_not(name: str, task: Task, config: Config, n_trials: int, shares: Mappin
         permutation_blocks(task, measures)
     except MeasureError as error:
         return str(error)
+    if name.startswith("sparseness_") and (np.unique(task.stimuli, return_counts=True)[1] > 1).sum() < 2:
+        return "needs 2 stimuli with 2 trials each"
     if not task.binary:
         return "" if name in ANY_CLASSES else "needs the classes target and nontarget"
     return _why_not_binary(name, task, config, shares)
@@ -83,6 +97,8 @@ def _why_not_binary(name: str, task: Task, config: Config, shares: Mapping[str, 
     n_target, n_nontarget = (len(np.unique(task.stimuli[task.codes == code])) for code in (1, -1))
     if name == "similarity_cosine" and config.response.baseline_window is None:
         return "needs response.baseline_window"
+    if name == "generalization_day" and config.response.tracked_id is None:
+        return "needs response.tracked_id"
     if name == "generalization_stimulus" and n_nontarget < 2:
         return "needs at least 2 nontarget stimuli"
     if name == "generalization_probe" and not len(task.probes):

@@ -5,7 +5,7 @@ and of the reference page ``docs/config.md``.
 """
 
 from piriform.config.analysis import Calibrate, Dynamics, Measures, Plateau, Transitions, Verdict
-from piriform.config.networks import Networks
+from piriform.config.networks import Networks, loss_of
 from piriform.config.reading import REAL_DATA, expand, load_config, parse_config, pick, restore
 from piriform.config.recordings import Classes, Convert, Inclusion, Phases, Remote, Response, Simulate, Trials
 from piriform.config.section import Section, Window
@@ -34,6 +34,7 @@ __all__ = [
     "config_schema",
     "expand",
     "load_config",
+    "loss_of",
     "parse_config",
     "pick",
     "restore",

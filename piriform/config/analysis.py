@@ -26,7 +26,7 @@ class Measures(Section):
     n_blocks: int = Field(
         6,
         ge=2,
-        description="contiguous parts of a session, each with a level and trend of its own, in separation_modulation",
+        description="contiguous parts of a session, each with a level and trend of its own, in separation_modulation and noise_correlation",
     )
     controls: list[Literal["units", "drift", "composition", "gain"]] = Field(
         ["units", "drift", "composition", "gain"],
@@ -44,6 +44,11 @@ class Measures(Section):
     )
     match_trials: int | None = Field(
         None, ge=2, description="trials per class and draw; none: the subject's smallest included session"
+    )
+    days_apart: int | None = Field(
+        None,
+        ge=1,
+        description="generalization_day: most days between a session and the one before it; none: any number",
     )
     pool_sessions: bool = Field(
         False,

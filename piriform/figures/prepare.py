@@ -19,10 +19,15 @@ LABELS = {
     "margin_heldout": "held-out margin",
     "margin_heldout_p05": "margin, 5th percentile",
     "margin_soft": "soft margin 1/|w|, in sample",
+    "margin_hard": "hard margin, in sample",
     "generalization_stimulus": "generalization, new stimulus",
     "generalization_probe": "generalization, probes",
     "generalization_time": "generalization, later trials",
+    "generalization_day": "generalization, day to day",
     "ccgp": "generalization, CCGP",
+    "selectivity": "class selectivity",
+    "sparseness_lifetime": "sparseness, lifetime",
+    "sparseness_population": "sparseness, population",
 }
 
 

@@ -192,9 +192,15 @@ def overtraining_key(table: pd.DataFrame) -> list[Line2D]:
 def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
     """Put a legend over all panels, at the left, in as many columns as fit (about 165 letters in a row)."""
     if handles:
-        letters = sum(len(handle.get_label()) + 6 for handle in handles)
-        n_columns = max(min(len(handles), 165 * len(handles) // letters), 1)
+        letters = [len(handle.get_label()) + 6 for handle in handles]
+        fitting = (n for n in range(len(letters), 0, -1) if _row(letters, n) <= 165)
+        n_columns = next(fitting, 1)
         figure.legend(handles=list(handles), loc="outside upper left", ncols=n_columns, columnspacing=1.6)
+
+
+def _row(letters: Sequence[int], n_columns: int) -> int:
+    """The letters in a row: the widest of each column, which matplotlib fills one after the other."""
+    return sum(int(column.max()) for column in np.array_split(letters, n_columns))
 
 
 def footnote(figure: Figure, text: str) -> None:

@@ -50,6 +50,12 @@ def precision(dtype: str) -> AbstractContextManager[Any]:
     return context
 
 
+def check() -> None:
+    """Raise :class:`ConfigError` if JAX or optax is not installed, before anything is begun."""
+    for name in ("jax", "optax"):
+        _module(name)
+
+
 @cache
 def _module(name: str) -> ModuleType:
     flags = os.environ.get("XLA_FLAGS", "")
@@ -59,5 +65,5 @@ def _module(name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f'networks need {error.name}, which is not installed: pip install "piriform[networks]"'
+            f'networks need {str(error.name).partition(".")[0]}, which is not installed: pip install "piriform[networks]"'
         ) from error

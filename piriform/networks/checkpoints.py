@@ -33,12 +33,22 @@ def checkpoint_path(folder: str | Path, step: int) -> Path:
 
 
 def save_checkpoint(path: str | Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
-    """Write arrays and their description; the same content gives the same bytes."""
+    """Write arrays and their description; the same content gives the same bytes.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be written, e.g. on a full disk; nothing half-written is left.
+    """
     content: dict[str, Any] = {name: np.asarray(values) for name, values in sorted(arrays.items())}
     content[_ABOUT] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), dtype=np.uint8)
     content[_DIGEST] = np.array(_digest(content))
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **content)
+    try:
+        with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, **content)
+    except OSError as error:
+        why = f"cannot be written ({error.strerror or error})"
+        raise StudyError(f"{path}: {why}; make room or name another folder, and start again") from error
 
 
 def load_checkpoint(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
@@ -75,8 +85,8 @@ def whole_checkpoints(folder: str | Path, steps: list[int]) -> tuple[list[tuple[
             return found, ""
         try:
             found.append(load_checkpoint(path))
-        except StudyError as error:
-            return found, str(error)
+        except StudyError:
+            return found, f"{path.name} was cut short or damaged"
     return found, ""
 
 

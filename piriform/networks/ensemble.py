@@ -1,5 +1,6 @@
 """What became of the networks of an ensemble? Parameters at every checkpoint, outputs and activity."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -53,9 +54,16 @@ class Condition:
     def __post_init__(self) -> None:
         known("loss", self.loss, LOSSES)
         for name in ("alpha", "learning_rate", "init_scale", "max_norm", "epsilon"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"condition {self.name!r}: {name} is {getattr(self, name)}; it must be positive")
-        if self.margin_low > self.margin_high:
+            value = getattr(self, name)
+            if not value > 0 or (np.isinf(value) and name != "max_norm"):
+                raise ConfigError(f"condition {self.name!r}: {name} is {value}; it must be positive and finite")
+        for name in ("threshold", "weight_decay", "margin_strength", "rank"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise ConfigError(f"condition {self.name!r}: {name} is {value}; it must be 0 or more and finite")
+        if not 0 <= self.beta2 < 1:
+            raise ConfigError(f"condition {self.name!r}: beta2 is {self.beta2}; it must lie in [0, 1)")
+        if not self.margin_low <= self.margin_high:
             raise ConfigError(
                 f"condition {self.name!r}: margin_low {self.margin_low:g} lies above margin_high {self.margin_high:g}"
             )
@@ -98,6 +106,12 @@ class Training:
             raise ConfigError(
                 f"training of {self.n_steps} steps with {self.n_checkpoints} checkpoints and batches of {self.batch}: "
                 "at least 1 step, 2 checkpoints and a batch of 0 (all) or more are needed"
+            )
+        unknown = [name for name in self.learns if not re.fullmatch(r"[wb][1-9]\d*|recurrent|readout", name)]
+        if unknown or self.at_once < 0:
+            raise ConfigError(
+                f"training: learns {self.learns} and at_once {self.at_once}; parameters are named w1, b1, w2, ..., recurrent "
+                "and readout, and at_once is 0 (as many as are fastest) or more"
             )
 
     @property

@@ -54,6 +54,7 @@ class Odors:
     expansion: Expansion | None = None
 
     def __post_init__(self) -> None:
+        _check_numbers(self)
         _check_design(self)
 
 
@@ -134,12 +135,24 @@ def boundary_remarks(odors: Odors) -> tuple[str, ...]:
     )
 
 
+def _check_numbers(odors: Odors) -> None:
+    least = {"n_nontargets": 1, "n_train": 1, "n_test": 1} | dict.fromkeys(
+        ("n_probes", "n_repeats", "n_probe_trials", "noise", "concentration_sd", "n_projected"), 0
+    )
+    for name, least_value in least.items():
+        value = getattr(odors, name)
+        if not least_value <= value < np.inf:
+            raise ConfigError(f"{name} is {value}; it must be at least {least_value} and finite")
+
+
 def _check_design(odors: Odors) -> None:
     n, k = odors.n, odors.k
     if not 1 <= n <= k:
         raise ConfigError(f"a mixture of n = {n} out of k = {k} odorants does not exist; n must lie in 1..k")
-    if min(odors.overlaps, default=0) < 0 or not any(odors.overlaps):
-        raise ConfigError(f"overlaps {odors.overlaps} are shares: none may be negative and one must be positive")
+    if not all(0 <= share < np.inf for share in odors.overlaps) or not any(odors.overlaps):
+        raise ConfigError(
+            f"overlaps {odors.overlaps} are shares: none may be negative and one must be positive, all finite"
+        )
     for what, overlaps in (
         ("nontarget", [at for at, share in enumerate(odors.overlaps) if share]),
         ("probe", odors.probes),
@@ -153,9 +166,6 @@ def _check_design(odors: Odors) -> None:
         raise ConfigError(f"probes {odors.probes} name an overlap twice; each may stand once")
     if odors.n_projected and odors.expansion is not None:
         raise ConfigError("n_projected and expansion both stand between odorants and network; give one of them")
-    few = [name for name in ("n_nontargets", "n_train", "n_test") if getattr(odors, name) < 1]
-    if few:
-        raise ConfigError(f"{few[0]} is {getattr(odors, few[0])}; it must be at least 1")
     if odors.n_repeats >= odors.n_nontargets or not 0 <= odors.repeat_share <= 1:
         raise ConfigError(
             f"{odors.n_repeats} of {odors.n_nontargets} nontargets are to be repeated in a share of "

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def train(
     *,
     training: Training,
     seeds: Sequence[int] | None = None,
+    seed: int = 1,
     folder: str | Path | None = None,
     start: Mapping[str, np.ndarray] | None = None,
 ) -> Ensemble:
@@ -39,7 +41,8 @@ def train(
     ----------
     tasks : one per seed, all of the same size
     conditions : may differ in any attribute without a new program being compiled
-    seeds : of starts and batches, shared by the conditions; by default 0, 1, ...
+    seeds : numbers of starts and batches, which the conditions share; by default 0, 1, ...
+    seed : of the config, within which they are counted
     folder : for checkpoints; training goes on after the last whole one found there
     start : (n_members, ...) parameters at step 0, by name, instead of random ones, e.g. of trained networks; bounds
         of norms and normalised margins still refer to the random start of the same seed
@@ -58,13 +61,14 @@ def train(
     seeds = tuple(range(len(tasks)) if seeds is None else seeds)
     conditions = tuple(conditions)
     data = _data(network, tasks, conditions, seeds, training)
-    digest = _digest(network, conditions, seeds, training, data | _named(start))
+    keys = jnp.stack([jax.random.fold_in(jax.random.key(seed), number) for number in seeds])
+    digest = _digest(network, conditions, (seed, *seeds), training, data | _named(start))
     found, damage = _found(folder, digest, training)
     remarks = list(dict.fromkeys(remark for task in tasks for remark in task.remarks))
     if damage:
         remarks.append(f"trained again from step {training.steps[len(found) - 1] if found else 0} on: {damage}")
     with precision(training.dtype):
-        found += _trained(network, conditions, seeds, training, data, found, folder, digest, start)
+        found += _trained(network, conditions, seeds, keys, training, data, found, folder, digest, start)
     diverged = np.stack([arrays["diverged_at"] for arrays in found], axis=1)
     remarks += [
         f"{member.name}: the loss was not finite at step {diverged[member.index, -1]}; this network stopped there"
@@ -91,6 +95,7 @@ def _trained(
     network: Network,
     conditions: tuple[Condition, ...],
     seeds: tuple[int, ...],
+    keys: Any,
     training: Training,
     data: Arrays,
     found: list[Arrays],
@@ -106,7 +111,6 @@ def _trained(
     ensemble = members(conditions, seeds)
     hyper = hyper_arrays(network, conditions, seeds, training)
     places = np.array([member.seed_index for member in ensemble], dtype=np.int32)
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     state = begin(keys[places], hyper)
     if start is not None:
         state["parameters"] = _started(state["parameters"], start)
@@ -146,8 +150,8 @@ def _found(folder: str | Path | None, digest: str, training: Training) -> tuple[
     for _, about in whole:
         if about.get("digest") != digest:
             raise ConfigError(
-                f"{checkpoint_path(folder, about['step'])}: this checkpoint belongs to another training (its settings "
-                "or data differ); name another folder, or delete this one"
+                f"{checkpoint_path(folder, about['step'])}: this checkpoint belongs to another training (its "
+                "settings, data, or the version of piriform or JAX differ); name another folder, or delete this one"
             )
     return [arrays for arrays, _ in whole], damage
 
@@ -231,9 +235,10 @@ def _check(network: Network, tasks: Sequence[Task], conditions: tuple[Condition,
 def _digest(
     network: Network, conditions: tuple[Condition, ...], seeds: tuple[int, ...], training: Training, data: Arrays
 ) -> str:
-    """SHA-256 of all that decides the numbers."""
+    """SHA-256 of all that decides the numbers, the programs' versions included."""
     settings = {key: value for key, value in asdict(training).items() if key != "at_once"}
-    about = [asdict(network), [asdict(condition) for condition in conditions], list(seeds), settings]
+    programs = [version("piriform"), version("jax")]
+    about = [asdict(network), [asdict(condition) for condition in conditions], list(seeds), settings, programs]
     total = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for values in data.values():
         total.update(np.ascontiguousarray(values).tobytes())

@@ -19,7 +19,11 @@ OUTCOMES = {
 
 
 def render_networks(
-    experiments: Sequence[Mapping[str, Any]], comparison: pd.DataFrame | None, figure: Path | None, *, title: str
+    experiments: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    comparison: tuple[pd.DataFrame, Path] | None = None,
+    representations: tuple[pd.DataFrame, Path] | None = None,
 ) -> str:
     """Return the page as HTML with everything inside.
 
@@ -27,8 +31,8 @@ def render_networks(
     ----------
     experiments : ``experiment``, ``question``, ``remarks``, ``seeds``, ``full``, ``claims`` (table
         ``network_claims``) and ``figure`` (its SVG) of each
-    comparison : table ``comparison``, if networks were compared; ``figure`` is its SVG
     title : name of the study
+    comparison, representations : these tables and their SVG, if networks were compared
 
     Raises
     ------
@@ -48,8 +52,10 @@ def render_networks(
         title=title,
         experiments=shown,
         outcomes=OUTCOMES,
-        comparison=[] if comparison is None else comparison.to_dict("records"),
-        comparison_source="" if figure is None else _source(figure),
+        comparison=comparison[0].to_dict("records") if comparison else [],
+        comparison_source=_source(comparison[1]) if comparison else "",
+        geometry=geometry(representations[0]) if representations else None,
+        geometry_source=_source(representations[1]) if representations else "",
     )
 
 
@@ -63,6 +69,33 @@ def counts(claims: pd.DataFrame) -> str:
     """
     found = claims["outcome"].value_counts()
     return ", ".join(f"{found[name]} {name}" for name in OUTCOMES if name in found)
+
+
+def geometry(table: pd.DataFrame) -> dict[str, Any]:
+    """Return what the page says of the table ``representations``.
+
+    Returns
+    -------
+    dict with ``status`` (why there is no answer, or empty), ``conditions``, ``n_subjects``, ``ceilings``: bounds by score,
+    ``scores``: for each candidate ``cells``, its rows by score and stage, and ``tests``: differences and movements
+    """
+    own = table[table["sessions"] == "overtraining"]
+    scores = own[(own["minus"] == "") & own["score"].isin(["cosine", "tau-a"])]
+    if scores.empty:
+        return {"status": "; ".join(dict.fromkeys(table["status"])), "scores": [], "tests": []}
+    ceilings = scores.groupby("score")[["ceiling_low", "ceiling_high"]].first()
+    candidates = [
+        {"name": name, "cells": {(row["score"], row["stage"]): row for row in rows.to_dict("records")}}
+        for name, rows in scores.groupby("candidate", sort=False)
+    ]
+    return {
+        "status": "",
+        "conditions": scores["conditions"].iloc[0],
+        "n_subjects": int(scores["n_subjects"].max()),
+        "ceilings": {score: [row["ceiling_low"], row["ceiling_high"]] for score, row in ceilings.iterrows()},
+        "scores": candidates,
+        "tests": own[(own["minus"] != "") | (own["score"] == "movement")].to_dict("records"),
+    }
 
 
 def _source(path: Path) -> str:

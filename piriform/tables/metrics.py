@@ -35,11 +35,30 @@ METRICS: dict[str, Metric] = {
     "margin_soft": Metric(
         "soft margin 1/|w| in sample (as published; not monotone in separability)", None, 0, "unit SDs"
     ),
+    "margin_hard": Metric(
+        "hard margin 1/|w| in sample, where the classes are separable (grows with units, shrinks with trials)",
+        None,
+        0,
+        "unit SDs",
+    ),
     "generalization_stimulus": Metric("balanced accuracy for nontarget stimuli left out of training", 0.5, 1),
     "generalization_probe": Metric("balanced accuracy, held-out targets against probes never trained on", 0.5, 1),
     "generalization_time": Metric("balanced accuracy, first half of the session to its second half", 0.5, 1),
+    "generalization_day": Metric(
+        "balanced accuracy of the decoder of the session before, units tracked over days", 0.5, 1
+    ),
     "ccgp": Metric("balanced accuracy across conditions: trained on some stimuli, tested on all others", 0.5, 1),
     "participation_ratio": Metric("participation ratio of the trial covariance", None, 0),
+    "selectivity": Metric(
+        "(best - rest) / (best + rest) of a unit's class means, the best class chosen by other trials; mean over units",
+        0.0,
+        0,
+    ),
+    "sparseness_lifetime": Metric("sparseness of a unit over stimuli, noise taken out; mean over units", None, 0),
+    "sparseness_population": Metric("sparseness of a stimulus over units, noise taken out; mean over stimuli", None, 0),
+    "noise_correlation": Metric(
+        "mean correlation of pairs of units within stimulus, drift within the session taken out", 0.0, 0
+    ),
 }
 
 

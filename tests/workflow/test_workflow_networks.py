@@ -26,7 +26,7 @@ NETWORKS = {
     "compare_seeds": 2,
 }
 #: What the networks add, and what says in the verdict and report which config was used.
-PARTS = {"network_experiment", "network_figures", "network_subjects", "comparison", "network_page"}
+PARTS = {"network_experiment", "network_figures", "network_subjects", "comparison", "representations", "network_page"}
 LAST = {"verdict", "figures", "render"}
 
 
@@ -76,6 +76,15 @@ def test_networks_are_measured_as_the_animals_are(results):
     assert set(own["subject"]) == {"alpha 1-0", "alpha 1-1", "alpha 1000-0", "alpha 1000-1"}
     behavior = load_table(results / "networks" / "behavior.csv", "behavior")
     assert behavior.groupby("subject")["accuracy"].max().min() > 0.95
+
+
+def test_representations_have_rows_or_a_reason(results):
+    rdms = load_table(results / "rdms.csv", "rdms")
+    assert set(rdms["source"]) == {"neural", "network", "model"}
+    found = load_table(results / "representations.csv", "representations")
+    assert (found["status"] != "").all()
+    assert (results / "figures" / "representations.svg").stat().st_size > 1000
+    assert "Do networks arrange the odours as the animals do?" in (results / "networks.html").read_text()
 
 
 def test_too_few_animals_give_a_reason_and_a_page(results):

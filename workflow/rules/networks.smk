@@ -1,8 +1,9 @@
 # Networks that are trained past their plateau, and their comparison with the animals.
 #
-# Reads:  the config's `networks`; for the comparison metrics.csv, behavior.csv and sessions.csv
+# Reads:  the config's `networks`; for the comparison metrics.csv, behavior.csv, sessions.csv and trials/*.nc
 # Writes: networks/{experiment}/network_{measures,quantities,effects,claims}.csv, figures/networks_{experiment}.{png,svg},
-#         networks/{trials/*.nc,metrics.csv,behavior.csv}, comparison.csv, figures/comparison.{png,svg}, networks.html
+#         networks/{trials/*.nc,metrics.csv,behavior.csv}, comparison.csv, rdms.csv, representations.csv,
+#         figures/{comparison,representations}.{png,svg}, networks.html
 
 
 rule network_experiment:
@@ -102,6 +103,30 @@ rule comparison:
         "../scripts/comparison.py"
 
 
+rule representations:
+    """Is the geometry of the networks that of the animals?"""
+    input:
+        trials=of_animals(f"{OUT}/trials/{{subject}}.nc"),
+        network_trials=rules.network_subjects.output.trials,
+        network_behavior=rules.network_subjects.output.behavior,
+        code=code("representations.py"),
+    output:
+        rdms=f"{OUT}/rdms.csv",
+        table=f"{OUT}/representations.csv",
+        png=report(f"{OUT}/figures/representations.png", caption="../report/representations.rst", category="Networks"),
+        svg=f"{OUT}/figures/representations.svg",
+    log:
+        f"{OUT}/logs/representations.log",
+    benchmark:
+        f"{OUT}/benchmarks/representations.tsv"
+    params:
+        settings=pick(study, "response", "measures"),
+    message:
+        "Compare the geometry of networks and animals"
+    script:
+        "../scripts/representations.py"
+
+
 rule network_page:
     """One page about the networks that opens from disk."""
     input:
@@ -110,6 +135,8 @@ rule network_page:
         figures=expand(rules.network_figures.output.svg, experiment=study.networks.experiments),
         comparison=rules.comparison.output.table if study.networks.compare else [],
         comparison_figure=rules.comparison.output.svg if study.networks.compare else [],
+        representations=rules.representations.output.table if study.networks.compare else [],
+        representations_figure=rules.representations.output.svg if study.networks.compare else [],
         code=code("network_page.py"),
     output:
         page=report(f"{OUT}/networks.html", caption="../report/networks_page.rst", category="Networks"),

@@ -7,6 +7,7 @@ from piriform.measure import session_metrics
 from piriform.provenance import job_log
 from piriform.tables import empty_table, save_table
 from piriform.task import composition, matched_counts
+from piriform.tracking import sessions_before
 from piriform.trials import load_trials, session_names
 from piriform.views import ladder, predictions, scatter, similarity
 
@@ -18,10 +19,12 @@ def main(inputs, outputs, *, settings):
     counts = matched_counts(tensors, **parts, inclusion=settings.inclusion)
     seen = {"response": settings.response, "classes": settings.classes}
     shares = composition(tensors, **seen)
+    apart, least = settings.measures.days_apart, settings.inclusion.min_units
+    earlier = sessions_before(tensors, days_apart=apart, min_units=least)
     rows = []
-    for number, tensor in enumerate(tensors, start=1):
+    for number, (tensor, before) in enumerate(zip(tensors, earlier, strict=True), start=1):
         print(f"session {tensor.attrs['session']} ({number} of {len(tensors)})", flush=True)
-        rows += session_metrics(tensor, **parts, **counts, shares=shares, seed=settings.seed)
+        rows += session_metrics(tensor, **parts, **counts, shares=shares, seed=settings.seed, before=before)
     save("metrics", [pd.DataFrame(rows)] if rows else [], outputs.metrics)
     save("ladder", [ladder(tensor, **parts, shares=shares) for tensor in tensors], outputs.ladder)
     save("predictions", [predictions(tensor, **parts) for tensor in tensors], outputs.predictions)

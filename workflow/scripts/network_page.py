@@ -1,4 +1,4 @@
-"""Write the page about the networks: claims, figures and the comparison -> networks.html."""
+"""Write the page about the networks: claims, figures and the comparisons with the animals -> networks.html."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,13 @@ def main(inputs, outputs, *, study):
         json.loads(Path(about).read_text()) | {"claims": load_table(claims, "network_claims"), "figure": Path(figure)}
         for about, claims, figure in zip(inputs["about"], inputs["claims"], inputs["figures"], strict=True)
     ]
-    comparison = load_table(inputs["comparison"], "comparison") if inputs.get("comparison") else None
-    figure = Path(inputs["comparison_figure"]) if comparison is not None else None
+    animals = {
+        name: (load_table(inputs[name], name), Path(inputs[f"{name}_figure"]))
+        for name in ("comparison", "representations")
+        if inputs.get(name)
+    }
     with atomic_path(outputs["page"]) as temporary:
-        temporary.write_text(render_networks(experiments, comparison, figure, title=study), encoding="utf-8")
+        temporary.write_text(render_networks(experiments, title=study, **animals), encoding="utf-8")
 
 
 if "snakemake" in globals():

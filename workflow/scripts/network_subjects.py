@@ -11,6 +11,7 @@ from piriform.networks.subjects import counts_like, network_subjects
 from piriform.provenance import job_log
 from piriform.tables import load_table, save_table
 from piriform.task import composition
+from piriform.tracking import sessions_before
 from piriform.trials import load_trials, session_names
 
 
@@ -19,12 +20,7 @@ def main(inputs, outputs, *, settings):
     folder, chosen = Path(outputs.trials), settings.networks
     n_units, n_trials = counts_like(load_table(inputs.sessions, "sessions"))
     names, behavior, response, classes = network_subjects(
-        chosen.alphas,
-        chosen.compare_seeds,
-        folder,
-        n_trials=n_trials,
-        seed=settings.seed,
-        checkpoints=folder.with_name("checkpoints"),
+        chosen, folder, n_trials=n_trials, seed=settings.seed, checkpoints=folder.with_name("checkpoints")
     )
     measures = settings.measures.model_copy(update={"metrics": metric_names(settings), "n_permutations": 0})
     rows = []
@@ -33,9 +29,10 @@ def main(inputs, outputs, *, settings):
         tensors = [load_trials(folder / f"{name}.nc", session) for session in session_names(folder / f"{name}.nc")]
         counts = {"n_units": n_units, "n_trials": {"all": n_trials}}
         shares = composition(tensors, response=response, classes=classes)
-        for tensor in tensors:
+        for tensor, before in zip(tensors, sessions_before(tensors), strict=True):
             parts = {"measures": measures, "response": response, "classes": classes, "seed": settings.seed}
-            rows += session_metrics(tensor, **parts, **counts, shares=shares, source="network", matchings=("matched",))
+            parts |= {"shares": shares, "source": "network", "before": before}
+            rows += session_metrics(tensor, **parts, **counts, matchings=("matched",))
     save_table(pd.DataFrame(rows), "metrics", outputs.metrics)
     save_table(behavior, "behavior", outputs.behavior)
     shutil.rmtree(folder.with_name("checkpoints"), ignore_errors=True)

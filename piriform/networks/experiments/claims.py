@@ -54,7 +54,8 @@ def judged(claims: Sequence[Claim], quantities: pd.DataFrame) -> pd.DataFrame:
     """Return what came out of every claim.
 
     A claim *held* if its one-sided t-test over seeds (two one-sided tests for ``stays``) has a Holm-adjusted p of
-    .05 or less; it is *opposite* if the test of the contrary has; otherwise it is *not shown*.
+    .05 or less; it is *opposite* if the test of the contrary has, which are a family of their own; otherwise it is *not
+    shown*. ``p`` and ``p_holm`` are those of the claim, ``p_contrary`` that of the contrary, adjusted. Seeds that all agree need no test: their p is 0 or 1.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def judged(claims: Sequence[Claim], quantities: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame, one row per claim: ``claim``, ``quantity``, ``condition``, ``minus``, ``expected``, ``bound``, ``mean``,
-    ``low``, ``high`` (95% t interval), ``against`` (the offset), ``n_seeds``, ``p``, ``p_holm``, ``outcome``, ``sentence``
+    ``low``, ``high`` (95% t interval), ``against`` (the offset), ``n_seeds``, ``p``, ``p_holm``, ``p_contrary``, ``outcome``, ``sentence``
 
     Raises
     ------
@@ -72,8 +73,8 @@ def judged(claims: Sequence[Claim], quantities: pd.DataFrame) -> pd.DataFrame:
     """
     rows = [_row(claim, _values(claim, quantities)) for claim in claims]
     table = pd.DataFrame(rows)
-    table["p_holm"], contrary = holm(table["p"]), holm(table.pop("contrary"))
-    held, opposite = table["p_holm"] <= ALPHA, contrary <= ALPHA
+    table["p_holm"], table["p_contrary"] = holm(table["p"]), holm(table["p_contrary"])
+    held, opposite = table["p_holm"] <= ALPHA, table["p_contrary"] <= ALPHA
     table["outcome"] = np.select([held, opposite], OUTCOMES[:2], OUTCOMES[2])
     table["sentence"] = [_sentence(row) for row in table.to_dict("records")]
     return table
@@ -101,7 +102,7 @@ def _row(claim: Claim, values: np.ndarray) -> dict[str, object]:
         "against": claim.offset,
         "n_seeds": n,
         "p": p,
-        "contrary": contrary,
+        "p_contrary": contrary,
     }
     return {"claim": claim.text} | about | found
 
@@ -113,11 +114,11 @@ def _tests(claim: Claim, values: np.ndarray) -> tuple[float, float]:
         return above, _above(-values)
     if claim.expected == "falls":
         return _above(-values), above
-    outside = min(_above(values - claim.bound), _above(-values - claim.bound))
-    known_values = values[np.isfinite(values)]
-    if len(known_values) > 1 and not np.ptp(known_values):
-        return float(abs(known_values[0]) >= claim.bound), outside
-    return equivalence(values, bound=claim.bound).p, min(1.0, 2 * outside)
+    outside = min(1.0, 2 * min(_above(values - claim.bound), _above(-values - claim.bound)))
+    found = group_mean(values)
+    if found.sd == 0:
+        return float(abs(found.mean) >= claim.bound), outside
+    return equivalence(values, bound=claim.bound).p, outside
 
 
 def _above(values: np.ndarray) -> float:
@@ -133,4 +134,6 @@ def _sentence(row: dict) -> str:
     within += f", bound {row['bound']:g}" if row["bound"] else ""
     agree = row["n_seeds"] > 1 and row["low"] == row["high"]
     p = "all alike" if agree else "no test" if np.isnan(row["p_holm"]) else f"p = {row['p_holm']:.2g}"
+    if row["outcome"] == "opposite" and not agree:
+        p = f"p of the contrary = {row['p_contrary']:.2g}"
     return f"{row['claim']}: {row['outcome']} ({what}: {number}{within}, {row['n_seeds']} seeds, {p})."

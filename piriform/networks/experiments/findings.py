@@ -20,7 +20,8 @@ class Scale:
     Attributes
     ----------
     seeds : networks per condition; 10 or more for results that are to be believed
-    seed : of the config; every random number comes from it
+    seed : of the config; tasks, trials, weights at the start, batches and noise come from it and from the number of the
+        network, 0, 1, ...
     full : all conditions and the long training; otherwise the main conditions only
     """
 

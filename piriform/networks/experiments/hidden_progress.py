@@ -2,12 +2,12 @@
 
 A network with one hidden layer learns a target mixture of 10 out of 100 odorants among 300 others. ``alpha`` scales its
 output: small alpha makes learning rich (the hidden layer changes), large alpha lazy (the readout does the work). The
-claims are about what happens between the plateau of training accuracy and the end, 10 to 40 times as long.
+claims are about what happens between the plateau of training accuracy and the end: 17 to 53 times as long for rich and
+middle networks, 3 to 17 times for lazy ones.
 """
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from piriform.networks.architectures import Network
@@ -15,7 +15,7 @@ from piriform.networks.ensemble import Condition, Training
 from piriform.networks.experiments.claims import Claim
 from piriform.networks.experiments.findings import Findings, Panel, Progress, Scale, findings
 from piriform.networks.experiments.odor_courses import odor_courses, odor_tasks
-from piriform.networks.experiments.quantities import KEYS, gains, plateau_steps
+from piriform.networks.experiments.quantities import KEYS, gains, lasting_doublings, plateau_steps, unreached
 from piriform.networks.odors import Odors
 from piriform.networks.train import train
 
@@ -42,10 +42,10 @@ CLAIMS = (
     Claim("the network itself goes on telling probes better", "gain:probe_accuracy", "middle"),
     Claim("the output margin goes on growing", "gain:output_margin", "middle"),
     Claim("a lazy network's features do not move", "gain:fisher_probe", "lazy", "stays", bound=0.1),
-    Claim("rich features move more than lazy ones", "gain:fisher_probe", "middle", minus="lazy"),
+    Claim("rich features move more than lazy ones", "gain5:fisher_probe", "middle", minus="lazy"),
     Claim(
         "the network's own probe accuracy rises more in rich than in lazy networks",
-        "gain:probe_accuracy",
+        "gain5:probe_accuracy",
         "middle",
         minus="lazy",
     ),
@@ -65,24 +65,25 @@ def run(scale: Scale, *, folder: Path | None, progress: Progress) -> Findings:
     """Train, measure and judge."""
     tasks = odor_tasks(ODORS, scale.seeds, scale.seed)
     progress(f"hidden_progress: training {len(CONDITIONS) * scale.seeds} networks")
-    ensemble = train(NETWORK, tasks, CONDITIONS, training=TRAINING, folder=folder)
+    ensemble = train(NETWORK, tasks, CONDITIONS, training=TRAINING, seed=scale.seed, folder=folder)
     progress("hidden_progress: measuring")
     measures = odor_courses(ensemble, tasks, overlap=OVERLAP, seed=scale.seed)
     quantities = pd.concat([gains(measures, plateau_steps(measures)), learning_order(measures)], ignore_index=True)
-    return findings("hidden_progress", quantities, CLAIMS, measures=measures, panels=PANELS, remarks=ensemble.remarks)
+    remarks = [*ensemble.remarks, *unreached(quantities)]
+    return findings("hidden_progress", quantities, CLAIMS, measures=measures, panels=PANELS, remarks=remarks)
 
 
 def learning_order(measures: pd.DataFrame) -> pd.DataFrame:
     """Return how many doublings of training the probes need that share more odorants, per network.
 
-    ``learned:<overlap>`` is log2 of the step from which on the accuracy for probes of this overlap stays at .9, NaN
-    where it does not; ``order:3 to 6`` is the difference of two of them.
+    ``learned:<overlap>`` is log2 of the step from which on the accuracy for probes of this overlap stays at .9, between
+    checkpoints, NaN where it does not; ``order:3 to 6`` is the difference of two of them.
     """
     learned = {
-        overlap: plateau_steps(measures, measure=f"probe_accuracy_{overlap}", level=LEARNED).set_index(KEYS)["plateau"]
+        f"learned:{overlap}": lasting_doublings(measures, measure=f"probe_accuracy_{overlap}", level=LEARNED)
         for overlap in ODORS.probes
     }
-    wide = pd.DataFrame(learned).clip(lower=0.5).apply(np.log2).rename(columns="learned:{}".format)
+    wide = pd.DataFrame(learned)
     first, last = ORDER
     wide["order:3 to 6"] = wide[f"learned:{last}"] - wide[f"learned:{first}"]
     return wide.reset_index().melt(KEYS, var_name="quantity", value_name="value")

@@ -61,7 +61,7 @@ def odor_sweep(
     Quantities are those of :func:`piriform.networks.experiments.quantities.gains`.
     """
     tasks = odor_tasks(sweep.odors, n_seeds, seed)
-    ensemble = train(sweep.network, tasks, sweep.conditions, training=sweep.training, folder=folder)
+    ensemble = train(sweep.network, tasks, sweep.conditions, training=sweep.training, seed=seed, folder=folder)
     measures = odor_courses(ensemble, tasks, overlap=sweep.overlap, seed=seed)
     shown = [task.test.of_class("target", "nontarget") for task in tasks]
     measures = pd.concat([measures, course(ensemble, movement(ensemble, shown))], ignore_index=True)

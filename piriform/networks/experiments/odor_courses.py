@@ -47,8 +47,8 @@ def odor_courses(ensemble: Ensemble, tasks: Sequence[Task], *, overlap: int, see
     - ``norm``: norm of all parameters, relative to the start
     - ``margin_probe``: margin of the features of unit size, targets against probes of ``overlap``, held out
     - ``fisher_probe``, ``decoding_probe``: log2 Fisher ratio and accuracy, held out, targets against these probes, from
-      30 units with noise. Without noise and with all units the Fisher ratio is about that of the odours themselves,
-      whatever the layer does to them: a decoder may undo any map that can be undone.
+      30 units with noise. Without noise and with all units the Fisher ratio is that of the odours themselves from the
+      plateau on: a decoder may undo any map that can be undone.
     - ``richness`` (D_LR), ``nc1``, ``participation_ratio``, ``selectivity``, ``cka_start`` of the test trials
     """
     test = [task.test.of_class("target", "nontarget") for task in tasks]

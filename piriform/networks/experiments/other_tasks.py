@@ -1,7 +1,7 @@
 """Do images and tones show it too?
 
-A convolutional network learns digits (``images``), a recurrent one the order of two tones (``tones``); rich ones about
-13 times as long as they take to their plateau. In a *groove* held-out accuracy is equivalent to flat between plateau and end,
+A convolutional network learns digits (``images``), a recurrent one the order of two tones (``tones``); rich ones 5 to 42
+times as long as they take to their plateau. In a *groove* held-out accuracy is equivalent to flat between plateau and end,
 and the representation moves by more than fresh trials of a network that stands still would differ. The rest asks what
 the movement is worth: for decoders of harder and other stimuli, against attacks, and in the shape of the classes.
 """
@@ -55,7 +55,7 @@ CLAIMS = (*_claims("digits", "hidden2"), *_claims("tones", "hidden1"))
 PANELS = (
     Panel("course", "train_accuracy", "training accuracy"),
     Panel("course", "test_accuracy", "accuracy, new trials"),
-    Panel("points", "movement:after", "movement of the representation after the plateau", null=0.0),
+    Panel("points", "movement:after", "movement after the plateau (30 noisy units)", null=0.0),
     Panel("course", "probe_hidden1", "decoding of harder stimuli, first layer"),
     Panel("course", "transfer", "decoding of other classes, last layer"),
     Panel("course", "nc1", "neural collapse (NC1)"),
@@ -72,7 +72,9 @@ def run(scale: Scale, *, folder: Path | None, progress: Progress) -> Findings:
         tasks = [part.made_task(rng_for(scale.seed, "networks", name, number)) for number in range(scale.seeds)]
         progress(f"other_tasks: training {len(conditions) * scale.seeds} networks on {name}")
         inside = None if folder is None else folder / name
-        ensemble = train(part.NETWORK, tasks, conditions, training=part.TRAINING, folder=inside)
+        ensemble = train(
+            part.NETWORK, tasks, conditions, training=part.TRAINING, seed=scale.seed, folder=inside
+        )
         progress(f"other_tasks: measuring {name}")
         measures.append(task_courses(ensemble, tasks))
         plateaus = plateau_steps(measures[-1])

@@ -9,6 +9,7 @@ large alpha make it lazy: it ends at kernel regression with the tangent kernel o
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 from piriform.networks.architectures import Network
 from piriform.networks.classics import polynomial_task
 from piriform.networks.ensemble import Condition, Ensemble, Training
-from piriform.networks.experiments.quantities import KEYS, course, gains, plateau_steps
+from piriform.networks.experiments.quantities import KEYS, course, gains, lasting_doublings, plateau_steps
 from piriform.networks.measures import cka_of_kernels, polynomial_test_loss, relative_change
 from piriform.networks.task import Task
 from piriform.networks.train import train
@@ -84,10 +85,11 @@ def polynomial_part(
         )
         for number in range(n_seeds)
     ]
-    plain = train(design.network, tasks, design.conditions, training=design.training, folder=_sub(folder, "plain"))
+    learn = partial(train, design.network, training=design.training, seed=seed)
+    plain = learn(tasks, design.conditions, folder=_sub(folder, "plain"))
     shifted = [_shifted(plain, number, task) for number, task in enumerate(tasks)]
     centred = (replace(design.conditions[0], name="polynomial lazy", alpha=LAZY),)
-    lazy = train(design.network, shifted, centred, training=design.training, folder=_sub(folder, "centred"))
+    lazy = learn(shifted, centred, folder=_sub(folder, "centred"))
     measures = pd.concat(
         [
             course(plain, learning_measures(plain, tasks, tasks) | theory_measures(plain, tasks)),
@@ -143,16 +145,12 @@ def theory_measures(ensemble: Ensemble, tasks: Sequence[Task]) -> dict[str, np.n
 def polynomial_quantities(measures: pd.DataFrame) -> pd.DataFrame:
     """Return ``delay`` and ``theory_mean`` of every network.
 
-    ``delay`` is log2 of the step from which on 95% of the test target is fitted, over that of the training target; NaN
-    where one is not. ``theory_mean`` is the mean of ``theory_log2`` over checkpoints.
+    ``delay`` is log2 of the step from which on 95% of the test target is fitted, over that of the training target, both
+    between checkpoints; NaN where one is not. ``theory_mean`` is the mean of ``theory_log2`` over checkpoints.
     """
-    steps = [
-        plateau_steps(measures, measure=name, level=FITTED).set_index(KEYS)["plateau"]
-        for name in ("test_fit", "train_fit")
-    ]
-    delay = np.log2(steps[0].clip(lower=0.5) / steps[1].clip(lower=0.5))
+    tested, trained = (lasting_doublings(measures, measure=name, level=FITTED) for name in ("test_fit", "train_fit"))
     own = measures[measures["measure"] == "theory_log2"]
-    wide = pd.DataFrame({"delay": delay, "theory_mean": own.groupby(KEYS)["value"].mean()})
+    wide = pd.DataFrame({"delay": tested - trained, "theory_mean": own.groupby(KEYS)["value"].mean()})
     return wide.reset_index().melt(KEYS, var_name="quantity", value_name="value")
 
 

@@ -61,7 +61,7 @@ def run(scale: Scale, *, folder: Path | None, progress: Progress) -> Findings:
     conditions = [Condition(f"alpha {alpha:g}", alpha=alpha) for alpha in (ALPHAS if scale.full else SHORT)]
     tasks = odor_tasks(ODORS, scale.seeds, scale.seed)
     progress(f"reversal: training {len(conditions) * scale.seeds} networks")
-    trained = train(NETWORK, tasks, conditions, training=FIRST, folder=_inside(folder, "first"))
+    trained = train(NETWORK, tasks, conditions, training=FIRST, seed=scale.seed, folder=_inside(folder, "first"))
     courses, times = [], []
     for moment, parameters in starts(trained, tasks).items():
         for protocol, learns in PROTOCOLS.items():
@@ -71,6 +71,7 @@ def run(scale: Scale, *, folder: Path | None, progress: Progress) -> Findings:
                 [reversed_task(task) for task in tasks],
                 conditions,
                 training=replace(SECOND, learns=learns),
+                seed=scale.seed,
                 folder=_inside(folder, f"{protocol}_{moment}"),
                 start=parameters if protocol == "all" else parameters | {"readout": 0 * parameters["readout"]},
             )
@@ -128,12 +129,15 @@ def learning_times(measures: pd.DataFrame, protocol: str, moment: str) -> pd.Dat
 def doublings_to(steps: np.ndarray, values: np.ndarray, level: float) -> float:
     """Return log2(1 + step) at which values first reach a level, on the line between two checkpoints.
 
-    NaN where they never do, or are not known.
+    1 where the first step is enough: there is no time between step 0 and step 1. NaN where they never do, or are not
+    known.
 
     Examples
     --------
     >>> doublings_to(np.array([0, 1, 3]), np.array([0.0, 0.5, 1.0]), 0.75)
     1.5
+    >>> doublings_to(np.array([0, 1, 3]), np.array([0.0, 0.5, 1.0]), 0.25)
+    1.0
     """
     if not np.isfinite(values).all():
         return np.nan
@@ -144,7 +148,7 @@ def doublings_to(steps: np.ndarray, values: np.ndarray, level: float) -> float:
     if not at:
         return float(time[0])
     share = (level - values[at - 1]) / (values[at] - values[at - 1])
-    return float(time[at - 1] + share * (time[at] - time[at - 1]))
+    return max(1.0, float(time[at - 1] + share * (time[at] - time[at - 1])))
 
 
 def savings(times: pd.DataFrame) -> pd.DataFrame:

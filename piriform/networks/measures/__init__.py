@@ -36,12 +36,12 @@ from piriform.networks.measures.polynomial import TestLoss, polynomial_test_loss
 from piriform.networks.measures.probes import probe_accuracy, transfer_accuracy
 from piriform.networks.measures.richness import FeatureSpectrum, feature_spectrum, richness
 from piriform.networks.measures.robustness import input_sd, linear_distance, pgd_accuracy
-from piriform.networks.measures.rsa import crossnobis_rdm, noise_ceiling, rdm_similarity, squared_rdm
-from piriform.networks.measures.selectivity import class_selectivity, lifetime_sparseness, population_sparseness
 from piriform.networks.measures.separation import fisher_log2, rms_margin
 from piriform.networks.measures.similarity import cka, cka_of_kernels
 from piriform.networks.measures.stability import descent_alignment, softmax_collapse
 from piriform.networks.measures.weights import effective_rank, relative_change, sign_similarity, weight_change
+from piriform.rsa import crossnobis_rdm, noise_ceiling, rdm_similarity, squared_rdm
+from piriform.selectivity import class_selectivity, lifetime_sparseness, population_sparseness
 
 __all__ = [
     "CHECKPOINT_MEASURES",

@@ -10,10 +10,10 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from piriform.arrays import as_samples, divided, squares
 from piriform.decode import balanced_accuracy, heldout_scores
 from piriform.errors import MeasureError
 from piriform.generalize import MAX_CONDITIONS, across_conditions
-from piriform.networks.measures.arrays import as_samples, divided, squares
 from piriform.splits import blocked_folds
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from piriform.arrays import as_samples, class_codes, divided, finite_members, squares
 from piriform.errors import MeasureError
-from piriform.networks.measures.arrays import as_samples, class_codes, divided, finite_members, squares
 from piriform.networks.measures.collapse import Collapse, collapse_of
 from piriform.networks.measures.moments import Moments, class_moments, moments
 from piriform.networks.measures.richness import output_basis, richness_of
-from piriform.networks.measures.selectivity import lifetime_sparseness, population_sparseness, selectivity_of
 from piriform.networks.measures.separation import fisher_of, halves_or_turns, rms_margin
 from piriform.networks.measures.weights import rank_of_sizes
+from piriform.selectivity import lifetime_sparseness, population_sparseness, selectivity_of
 
 COLLAPSE = tuple(field.name for field in fields(Collapse))
 SPARSENESS = ("selectivity", "lifetime_sparseness", "population_sparseness")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from piriform.arrays import as_samples, check_same, divided, squares
 from piriform.errors import MeasureError
-from piriform.networks.measures.arrays import as_samples, check_same, divided, squares
 from piriform.networks.measures.moments import ClassMoments, Moments, class_moments, moments
 
 

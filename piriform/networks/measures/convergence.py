@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piriform.networks.measures.arrays import as_samples, check_same, divided
+from piriform.arrays import as_samples, check_same, divided
 from piriform.splits import permutations
 
 

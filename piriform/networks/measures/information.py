@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from piriform.arrays import as_samples, class_codes
 from piriform.errors import MeasureError
-from piriform.networks.measures.arrays import as_samples, class_codes
 
 
 @dataclass(frozen=True)

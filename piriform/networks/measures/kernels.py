@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from piriform.arrays import as_samples, check_same, divided, finite_members, squares
 from piriform.errors import MeasureError
-from piriform.networks.measures.arrays import as_samples, check_same, divided, finite_members, squares
 
 
 def feature_kernel(features: np.ndarray) -> np.ndarray:

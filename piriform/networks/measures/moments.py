@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piriform.networks.measures.arrays import as_samples, class_codes, finite_members
+from piriform.arrays import as_samples, class_codes, finite_members
 
 
 @dataclass(frozen=True)

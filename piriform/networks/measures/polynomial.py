@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piriform.networks.measures.arrays import as_samples, check_same
+from piriform.arrays import as_samples, check_same
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from piriform import solvers
+from piriform.arrays import as_samples, check_same, class_codes
 from piriform.decode import balanced_accuracy, heldout_scores, multiclass_accuracy
-from piriform.networks.measures.arrays import as_samples, check_same, class_codes
 from piriform.splits import blocked_folds
 
 

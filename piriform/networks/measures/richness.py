@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piriform.networks.measures.arrays import as_samples, check_same, divided, finite_members, squares
+from piriform.arrays import as_samples, check_same, divided, finite_members, squares
 from piriform.networks.measures.moments import Moments, moments
 
 #: Singular values below this share of the largest are rounding errors of float32 outputs, not directions.

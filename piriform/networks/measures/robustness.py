@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from piriform.arrays import as_samples, divided
 from piriform.errors import MeasureError
-from piriform.networks.measures.arrays import as_samples, divided
 
 Logits = Callable[[np.ndarray], np.ndarray]
 Pullback = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -3,9 +3,9 @@
 import numpy as np
 
 from piriform import solvers
+from piriform.arrays import as_samples, class_codes, divided, squares
 from piriform.errors import MeasureError
 from piriform.margin import heldout_margin
-from piriform.networks.measures.arrays import as_samples, class_codes, divided, squares
 from piriform.networks.measures.moments import Moments, moments
 
 

@@ -8,8 +8,8 @@ use it for recordings, which have few trials.
 
 import numpy as np
 
+from piriform.arrays import as_samples, check_same, divided, finite_members, squares
 from piriform.errors import MeasureError
-from piriform.networks.measures.arrays import as_samples, check_same, divided, finite_members, squares
 from piriform.networks.measures.kernels import feature_kernel, kernel_pair
 
 

@@ -5,7 +5,7 @@ Numerical stability of late training (Prieto et al. 2025, arXiv:2501.04697).
 
 import numpy as np
 
-from piriform.networks.measures.arrays import as_samples, divided
+from piriform.arrays import as_samples, divided
 
 
 def softmax_collapse(logits: np.ndarray, *, dtype: str | None = None) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from piriform.networks.measures.arrays import as_samples, check_same, divided, finite_members, squares
+from piriform.arrays import as_samples, check_same, divided, finite_members, squares
 
 
 def effective_rank(matrix: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ trials, so that sessions can be compared. As in rsatoolbox (van den Bosch et al.
 
 import numpy as np
 
+from piriform.arrays import as_samples, check_same, class_codes, divided
 from piriform.errors import MeasureError, known
 from piriform.geometry import fold_sums
-from piriform.networks.measures.arrays import as_samples, check_same, class_codes, divided
 
 METHODS = ("cosine", "tau-a")
 
@@ -195,11 +195,6 @@ def _cosine(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _tau_a(first: np.ndarray, second: np.ndarray) -> float:
-    """Kendall's tau-a from tau-b, whose denominator leaves out ties."""
-    from scipy.stats import kendalltau
-
-    total = len(first) * (len(first) - 1) / 2
-    untied = [total - sum(n * (n - 1) / 2 for n in np.unique(x, return_counts=True)[1]) for x in (first, second)]
-    if 0 in untied:
-        return 0.0
-    return float(kendalltau(first, second).statistic * np.sqrt(untied[0] * untied[1]) / total)
+    """Kendall's tau-a, row by row: a matrix of all pairs of distances could be large."""
+    total = len(first) * (len(first) - 1)
+    return float(sum(np.sign(a - first) @ np.sign(b - second) for a, b in zip(first, second, strict=True)) / total)
