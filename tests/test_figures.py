@@ -356,6 +356,21 @@ def test_the_pooled_population_is_no_subject_over_days(tables):
     assert "pooled" in set(prepare.without_pooled(one_each)["subject"])
 
 
+@pytest.mark.parametrize("letters", [[4] * 3, [60] * 4, [9] * 7 + [13, 27, 4, 20, 30], [150, 3, 3]])
+def test_a_legend_is_as_wide_as_fits_and_no_wider(letters):
+    """Columns are as wide as their widest entry, so that a mean over entries says too little."""
+    with style.applied():
+        figure = style.new_figure(3)
+        style.legend_above(figure, [style.key("m" * n) for n in letters])
+        (legend,) = figure.legends
+        figure.draw_without_rendering()
+        box = legend.get_window_extent()
+        one_row = figure.legend(handles=list(legend.legend_handles), ncols=len(letters), columnspacing=1.6)
+    rows = {round(text.get_window_extent().y0) for text in legend.get_texts()}
+    assert letters[0] > 100 or (box.x0 >= 0 and box.x1 <= figure.bbox.width)  # a name of 150 fits in no way
+    assert (len(rows) == 1) == (one_row.get_window_extent().width <= figure.bbox.width)
+
+
 def test_subjects_keep_their_colours_in_all_figures(tables):
     figure = behavior.build(tables, verdict())
     assert style.colours(["R", "Q", "Q"]) == {"Q": style.PALETTE[0], "R": style.PALETTE[1]}
@@ -411,6 +426,11 @@ def test_one_session_each_and_many_classes_are_dots_with_their_null(tmp_path):
     assert line(figure.axes[0], "null")[0, 0] == pytest.approx(0.067)
     footnote = figure.get_supxlabel()
     assert footnote == "Not measured: separation d′ (needs the classes target and nontarget)."
+
+
+def test_a_metric_with_values_on_fixed_stimuli_alone_has_no_empty_panel():
+    rows = pd.DataFrame({"metric": ["decoding_auc", "margin_hard", "margin_hard"], "stimuli": ["all", "all", "fixed"]})
+    assert prepare.metric_order(rows.assign(value=[0.5, np.nan, 1.0]), "margin_hard") == ["decoding_auc"]
 
 
 def test_one_subject_with_one_session(tmp_path):

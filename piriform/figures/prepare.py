@@ -71,8 +71,8 @@ def one_session_each(table: pd.DataFrame) -> bool:
 
 
 def metric_order(table: pd.DataFrame, primary: str) -> list[str]:
-    """Return the metrics that have a value, the primary first, then as they are declared."""
-    names = in_order(table.loc[table["value"].notna(), "metric"])
+    """Return the metrics that have a value on all stimuli, the primary first, then as they are declared."""
+    names = in_order(table.loc[table["value"].notna() & (table["stimuli"] == "all"), "metric"])
     return sorted(names, key=lambda name: name != primary)
 
 
