@@ -31,23 +31,24 @@ def claims_text(results: Path) -> str:
         parts += [
             f"### `{name}`: {question}",
             f"{about['seeds']} networks per condition, `--seed {about['seed']}`, {cpu:.0f} CPU-s.",
-            table(HEADER, [_line(row) for row in claims.to_dict("records")]),
-            *(f"- {remark}" for remark in about["remarks"]),
+            table(HEADER, [_line(row, about["seeds"]) for row in claims.to_dict("records")]),
+            "\n".join(f"- {remark}" for remark in about["remarks"]),
         ]
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
-def _line(row: dict) -> list[str]:
+def _line(row: dict, n_seeds: int) -> list[str]:
     bound = f", within {row['bound']:g}" if row["bound"] else ""
     bound += f" of {row['against']:g}" if row["against"] and row["bound"] else ""
     bound += f", against {row['against']:g}" if row["against"] and not row["bound"] else ""
     what = f"`{row['quantity']}`, {row['condition']}" + (f" minus {row['minus']}" if row["minus"] else "")
     agree = row["low"] == row["high"]
+    fewer = f", {row['n_seeds']} networks" if row["n_seeds"] < n_seeds else ""
     return [
         f"{row['claim']} ({row['expected']}{bound})",
         row["outcome"],
         what,
-        f"{row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]",
+        f"{row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]{fewer}",
         "all alike" if agree else f"{row['p_holm']:.2g}",
     ]
 
@@ -59,6 +60,7 @@ def comparison_text(study: Path) -> str:
         [
             row["candidate"],
             f"{row['skill']:.2f}" if row["status"] == "ok" else "",
+            f"{row['seed_low']:.2f} to {row['seed_high']:.2f}" if pd.notna(row["seed_low"]) else "",
             f"{row['tau_days']:.2g}" if pd.notna(row["tau_days"]) else "",
             _gain(row, "line"),
             _gain(row, "logarithm"),
@@ -66,7 +68,15 @@ def comparison_text(study: Path) -> str:
         ]
         for row in found.to_dict("records")
     ]
-    header = ("candidate", "skill", "tau, days", "gain over the line", "gain over the logarithm", "")
+    header = (
+        "candidate",
+        "skill",
+        "with one network alone",
+        "tau, days",
+        "gain over the line",
+        "gain over the logarithm",
+        "",
+    )
     return f"The demo's four animals, `{found['metric'].iloc[0]}`:\n\n{table(header, lines)}"
 
 

@@ -273,7 +273,7 @@ def _agreement(differ: float, n_steps: int) -> str:
 def main() -> None:
     """Measure and print; with all methods, write the page's table too."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))

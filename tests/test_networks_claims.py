@@ -12,7 +12,15 @@ from piriform.errors import PiriformError
 from piriform.networks.experiments import QUESTIONS, SHORT, run_experiment
 from piriform.networks.experiments.claims import Claim, judged
 from piriform.networks.experiments.findings import Scale, findings
-from piriform.networks.experiments.quantities import effects, gains, mean_interval, plateau_steps, unreached
+from piriform.networks.experiments.quantities import (
+    effects,
+    gains,
+    lasting_time,
+    mean_interval,
+    plateau_steps,
+    unreached,
+    values_at,
+)
 
 STEPS = [0, 1, 10, 100, 1000]
 ACCURACY = {1: [0.5, 0.6, 0.99, 1.0, 1.0], 2: [0.5, 1.0, 0.9, 0.995, 1.0], 3: [0.5, 0.6, 0.7, 0.8, 0.9]}
@@ -59,6 +67,51 @@ def test_a_network_without_plateau_has_no_gain():
     found = gains(courses(), plateau_steps(courses()))
     own = found[(found["seed"] == 3) & found["quantity"].isin(["gain:margin", "plateau:margin"])]
     assert own["value"].isna().all()
+
+
+def test_gains_of_conditions_are_compared_at_the_same_multiple_of_the_plateau():
+    """The margin is linear in log step, so that its value at 5 times the plateau lies log10(5) checkpoints on."""
+    found = gains(courses(), plateau_steps(courses())).set_index(["quantity", "seed"])["value"]
+    assert found["gain5:margin"].loc[[1, 2]].tolist() == pytest.approx([np.log10(5), 2 * np.log10(5)])
+    assert np.isnan(found["gain5:margin"].loc[3])
+    early = courses()[lambda table: table["step"] <= 100]
+    short = gains(early, plateau_steps(early))
+    assert short.set_index(["quantity", "seed"])["value"]["gain5:margin"].isna().tolist() == [False, True, True]
+    assert unreached(short) == [
+        "a: 1 of 3 networks reached no plateau of training and have no gains",
+        "a: 2 of 3 networks were not trained 5 times as long as to a plateau",
+    ]
+
+
+def test_a_measure_that_is_not_known_at_both_checkpoints_is_not_interpolated():
+    rows = {"condition": "a", "seed": 1, "step": [0, 1, 4, 16], "measure": "x", "value": [9.0, 0.0, np.nan, 4.0]}
+    found = {
+        step: values_at(pd.DataFrame(rows), pd.Series({("a", 1): step})).iloc[0] for step in (0, 1, 2, 4, 8, 16, 17)
+    }
+    assert (found[0], found[1], found[16]) == (9, 0, 4)
+    assert all(np.isnan(found[step]) for step in (2, 4, 8, 17))
+
+
+def test_the_lasting_time_lies_between_checkpoints():
+    steps = np.array([0, 1, 2, 8, 32])
+    assert lasting_time(steps, np.array([0, 0.2, 0.4, 0.8, 1]), 0.6) == pytest.approx(2)  # log2 of 4, between 2 and 8
+    assert lasting_time(steps, np.array([0, 1, 0.4, 0.8, 1]), 0.6) == pytest.approx(
+        2
+    )  # what does not last does not count
+    assert lasting_time(steps, np.array([0, 0.2, np.nan, 0.8, 1]), 0.5) == pytest.approx(1.5)
+    assert lasting_time(steps, np.array([0.2, 1, 1, 1, 1]), 0.6) == 0  # no time between step 0 and step 1
+    assert lasting_time(steps, np.ones(5), 0.6) == 0
+    assert np.isnan(lasting_time(steps, np.array([0, 1, 1, 1, 0.5]), 0.6))
+    assert np.isnan(lasting_time(steps, np.full(5, np.nan), 0.6))
+
+
+def test_times_between_checkpoints_do_not_depend_on_where_the_checkpoints_lie():
+    """A course that is a line in log step is reached at the same time on any grid; a first checkpoint would not."""
+    times = [
+        lasting_time(steps, np.log2(np.maximum(steps, 1)) / 12, 0.55)
+        for steps in (np.array([0, 1, 3, 40, 4096]), np.array([0, 1, 2, 90, 100, 5000]))
+    ]
+    assert times == pytest.approx([6.6, 6.6])
 
 
 def test_effects_are_means_with_t_intervals():
@@ -157,7 +210,7 @@ def test_the_sentence_has_the_p_of_what_came_out():
 def test_networks_without_plateau_are_named():
     found = gains(courses(), plateau_steps(courses()))
     assert unreached(found) == ["a: 1 of 3 networks reached no plateau of training and have no gains"]
-    assert unreached(found[found["seed"] < 3]) == []
+    assert unreached(found[found["seed"] < 3]) == []  # not even the later plateau, at 100 of 1000 steps, is too late
 
 
 @pytest.mark.parametrize("name", ["hidden_progress", "causes"])

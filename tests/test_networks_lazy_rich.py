@@ -202,7 +202,8 @@ def test_delay_is_in_doublings_and_missing_where_the_test_is_never_fitted():
         for measure, values in {"train_fit": [0.0, 0.96, 1.0], "test_fit": fits, "theory_log2": [0.0, 0.2, 0.1]}.items()
     ]
     found = polynomial_quantities(pd.concat(rows)).pivot(index="condition", columns="quantity", values="value")
-    assert found.loc["late", "delay"] == 3
+    both = [3 + 3 * 0.45 / 0.46, 3 * 0.95 / 0.96]  # between checkpoints, in log2 of the step
+    assert found.loc["late", "delay"] == pytest.approx(both[0] - both[1])
     assert np.isnan(found.loc["never", "delay"])
     assert found.loc["late", "theory_mean"] == pytest.approx(0.1)
 
@@ -251,6 +252,9 @@ def test_alignment_before_the_first_lost_loss_and_no_step_for_what_is_never_reac
     assert found["full:descent_alignment"] == 0.8
     assert found["collapsed"] == 1
     assert np.isnan(found["generalized"])
+    learned = table.assign(value=table["value"] * (1 + (table["measure"] == "test_accuracy")))
+    found = addition_quantities(learned).set_index("quantity")["value"]
+    assert found["generalized"] == pytest.approx(0.9)  # on the line from 0 at step 1 to 1 at step 2
 
 
 # The experiment -------------------------------------------------------------------------------

@@ -94,6 +94,19 @@ def test_targets_nontargets_and_probes_are_recorded_with_what_they_share(short, 
     assert both[0]["value"] == both[1]["value"]
 
 
+def test_the_seed_of_the_config_decides_starts_and_batches(monkeypatch, tmp_path):
+    seen = []
+
+    def stopped(*given, seed=None, **options):
+        seen.append(seed)
+        raise InterruptedError
+
+    monkeypatch.setattr(subjects, "train", stopped)
+    with pytest.raises(InterruptedError):
+        network_subjects(config.Networks(alphas=[1], compare_seeds=2), tmp_path, n_trials=20, seed=7)
+    assert seen == [7]
+
+
 def test_networks_are_measured_with_the_median_counts():
     rows = pd.DataFrame(
         {"included": [True, True, True, False], "n_units": [10, 20, 300, 1], "n_trials": [100, 90, 50, 2]}

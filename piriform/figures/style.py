@@ -111,13 +111,19 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         kind = path.suffix[1:]
         metadata: dict[str, Any] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
-        with atomic_path(path) as temporary, warnings.catch_warnings():
-            # A name in a script that the font lacks is drawn as boxes in the PNG and right in the SVG.
-            warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        with atomic_path(path) as temporary, _any_script():
             figure.savefig(temporary, format=kind, metadata=metadata)
         figure.set_layout_engine("none")
         written.append(path)
     return written
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Say nothing of a name in a script that the font lacks: it is drawn as boxes in the PNG and right in the SVG."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        yield
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
@@ -190,17 +196,14 @@ def overtraining_key(table: pd.DataFrame) -> list[Line2D]:
 
 
 def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
-    """Put a legend over all panels, at the left, in as many columns as fit (about 165 letters in a row)."""
-    if handles:
-        letters = [len(handle.get_label()) + 6 for handle in handles]
-        fitting = (n for n in range(len(letters), 0, -1) if _row(letters, n) <= 165)
-        n_columns = next(fitting, 1)
-        figure.legend(handles=list(handles), loc="outside upper left", ncols=n_columns, columnspacing=1.6)
-
-
-def _row(letters: Sequence[int], n_columns: int) -> int:
-    """The letters in a row: the widest of each column, which matplotlib fills one after the other."""
-    return sum(int(column.max()) for column in np.array_split(letters, n_columns))
+    """Put a legend over all panels, at the left, in as many columns as fit."""
+    for n_columns in range(len(handles), 0, -1):
+        legend = figure.legend(handles=list(handles), loc="outside upper left", ncols=n_columns, columnspacing=1.6)
+        with _any_script():
+            width = legend.get_window_extent().width
+        if n_columns == 1 or width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def footnote(figure: Figure, text: str) -> None:

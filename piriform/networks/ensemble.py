@@ -85,7 +85,7 @@ class Training:
         which margin ``margin_low`` and ``margin_high`` of a condition refer to
     dtype : ``float32``, ``float64``
     learns : names of the parameters that are trained, e.g. ``("readout",)``; empty: all
-    at_once : networks trained side by side; 0: one on a CPU, where it is fastest, all on an accelerator
+    at_once : networks trained side by side; 0: what is fastest, one or a few on a CPU, all on an accelerator
     """
 
     n_steps: int = 5000

@@ -16,6 +16,8 @@ from piriform.networks.optimizers import bounded, global_norm, optimizer
 State = dict[str, Any]
 #: Steps whose trials are drawn at once, and that one network takes before the next has its turn.
 CHUNK = 64
+#: On a CPU: networks with as few hidden weights as this learn side by side, this many; the numbers are the same.
+SMALL, SIDE_BY_SIDE = 2048, 4
 #: Numbers in which the networks of one program may differ.
 HYPER = (
     "alpha",
@@ -165,7 +167,7 @@ def _compiled(recipe: _Recipe) -> Any:
                 trials, chosen = jax.tree.map(lambda values: values[place], (data, rows))
                 return recipe.advanced(of_member, own, trials, chosen, first, end)
 
-            return end, lax.map(advanced, (state, hyper, places), batch_size=_at_once(recipe.training, len(places)))
+            return end, lax.map(advanced, (state, hyper, places), batch_size=_at_once(recipe, len(places)))
 
         state = lax.while_loop(lambda carry: carry[0] < stop, chunk, (start, state))[1]
         broken = (state["diverged_at"] < 0) & ~jnp.isfinite(jax.vmap(global_norm)(state["parameters"]))
@@ -174,10 +176,17 @@ def _compiled(recipe: _Recipe) -> Any:
     return jax.jit(begin), jax.jit(advance, donate_argnums=0)
 
 
-def _at_once(training: Training, n_members: int) -> int | None:
+def _at_once(recipe: _Recipe, n_members: int) -> int | None:
     """How many networks learn side by side; None: one, and without a dimension for it, which is faster."""
-    at_once = training.at_once or (1 if jax.default_backend() == "cpu" else n_members)
-    return None if at_once == 1 else min(at_once, n_members)
+    at_once = recipe.training.at_once or (_at_once_on_cpu(recipe) if jax.default_backend() == "cpu" else n_members)
+    return None if min(at_once, n_members) == 1 else min(at_once, n_members)
+
+
+def _at_once_on_cpu(recipe: _Recipe) -> int:
+    """Some where calls take longer than the products; side by side, all losses of an ensemble would be computed."""
+    network = recipe.network
+    small = network.kind == "mlp" and len(network.hidden) == 1 and network.shape[0] * network.hidden[0] <= SMALL
+    return SIDE_BY_SIDE if small and len(recipe.losses) == 1 else 1
 
 
 def _drawn_rows(training: Training, data: Any, key: Any, first: Any) -> Any:

@@ -1,6 +1,6 @@
 """Do images and tones show it too?
 
-A convolutional network learns digits (``images``), a recurrent one the order of two tones (``tones``); rich ones 5 to 42
+A convolutional network learns digits (``images``), a recurrent one the order of two tones (``tones``); rich ones 5 to 80
 times as long as they take to their plateau. In a *groove* held-out accuracy is equivalent to flat between plateau and end,
 and the representation moves by more than fresh trials of a network that stands still would differ. The rest asks what
 the movement is worth: for decoders of harder and other stimuli, against attacks, and in the shape of the classes.
@@ -72,9 +72,7 @@ def run(scale: Scale, *, folder: Path | None, progress: Progress) -> Findings:
         tasks = [part.made_task(rng_for(scale.seed, "networks", name, number)) for number in range(scale.seeds)]
         progress(f"other_tasks: training {len(conditions) * scale.seeds} networks on {name}")
         inside = None if folder is None else folder / name
-        ensemble = train(
-            part.NETWORK, tasks, conditions, training=part.TRAINING, seed=scale.seed, folder=inside
-        )
+        ensemble = train(part.NETWORK, tasks, conditions, training=part.TRAINING, seed=scale.seed, folder=inside)
         progress(f"other_tasks: measuring {name}")
         measures.append(task_courses(ensemble, tasks))
         plateaus = plateau_steps(measures[-1])

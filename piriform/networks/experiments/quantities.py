@@ -192,7 +192,8 @@ def unreached(quantities: pd.DataFrame) -> list[str]:
         "plateau_step": "reached no plateau of training and have no gains",
         f"gain{MULTIPLE}:train_accuracy": f"were not trained {MULTIPLE} times as long as to a plateau",
     }
-    remarks, others = [], {}
+    remarks: list[str] = []
+    others: dict[object, int] = {}
     for quantity, line in lines.items():
         own = quantities[quantities["quantity"] == quantity]
         counts = own.groupby("condition", sort=False)["value"].agg(["count", "size"])
