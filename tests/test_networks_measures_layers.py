@@ -272,13 +272,14 @@ def test_what_is_not_given_is_nan(checkpoints):
     assert {name for name, value in values.items() if np.isnan(value)} == {"cka_start", "nc3"}
 
 
-def test_the_margin_can_be_left_out(checkpoints):
+@pytest.mark.parametrize("without", [("margin",), measures.COSTLY])
+def test_what_costs_most_can_be_left_out(checkpoints, without):
     x, f, y, w = checkpoints
     whole = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
-    values = measures.checkpoint_measures(
-        x, f, y, start=x[0], weights=w, options=measures.CheckpointOptions(margin=False)
-    )
-    assert np.isnan(values.pop("margin")).all()
+    options = measures.CheckpointOptions(without=without)
+    values = measures.checkpoint_measures(x, f, y, start=x[0], weights=w, options=options)
+    for name in without:
+        assert np.isnan(values.pop(name)).all()
     for name, value in values.items():
         np.testing.assert_array_equal(value, whole[name])
 
@@ -290,6 +291,8 @@ def test_errors(checkpoints):
     x, f, y, w = checkpoints
     with pytest.raises(MeasureError, match="all but the last axis must agree"):
         measures.checkpoint_measures(x, f[0], y)
+    with pytest.raises(MeasureError, match="unknown costly measure 'nc1'"):
+        measures.CheckpointOptions(without=("nc1",))
     with pytest.raises(MeasureError, match="start has shape"):
         measures.checkpoint_measures(x, f, y, start=x[:, 0])
     with pytest.raises(MeasureError, match="weights have leading axes"):

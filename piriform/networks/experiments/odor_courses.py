@@ -11,7 +11,14 @@ import pandas as pd
 
 from piriform.networks.ensemble import Ensemble
 from piriform.networks.experiments.quantities import course
-from piriform.networks.measures import CheckpointOptions, checkpoint_measures, fisher_log2, probe_accuracy, rms_margin
+from piriform.networks.measures import (
+    COSTLY,
+    CheckpointOptions,
+    checkpoint_measures,
+    fisher_log2,
+    probe_accuracy,
+    rms_margin,
+)
 from piriform.networks.odors import Odors, odor_task
 from piriform.networks.task import Examples, Task
 from piriform.provenance import rng_for
@@ -20,7 +27,7 @@ from piriform.provenance import rng_for
 #: SD over trials and units of the activity it is added to.
 N_RECORDED = 30
 #: The margin to probes is fitted; that to nontargets would cost as much again.
-NO_MARGIN = CheckpointOptions(margin=False)
+CHEAP = CheckpointOptions(without=COSTLY)
 
 
 def odor_tasks(odors: Odors, n_seeds: int, seed: int) -> list[Task]:
@@ -93,7 +100,7 @@ def _features_of(ensemble: Ensemble, index: int, task: Task, overlap: str, seed:
     probed = (group == "target") | ((group == "probe") & (task.test.table["stratum"].to_numpy() == overlap))
     outputs = ensemble.outputs_of(index, task.test.inputs)[:, trained]
     of_test = checkpoint_measures(
-        activity[:, trained], outputs, group[trained], start=activity[0, trained], options=NO_MARGIN
+        activity[:, trained], outputs, group[trained], start=activity[0, trained], options=CHEAP
     )
     noisy = _noisy(activity[:, probed], rng_for(seed, "networks", "noise", member.seed))
     layers = {str(at): one for at, one in enumerate(noisy)}

@@ -6,7 +6,7 @@ Pure functions of NumPy arrays; leading axes are networks and checkpoints. Each 
 
 from piriform.geometry import participation_ratio
 from piriform.networks.measures.abstraction import Shattering, ccgp, parallelism_score, shattering
-from piriform.networks.measures.checkpoint import CHECKPOINT_MEASURES, CheckpointOptions, checkpoint_measures
+from piriform.networks.measures.checkpoint import CHECKPOINT_MEASURES, COSTLY, CheckpointOptions, checkpoint_measures
 from piriform.networks.measures.collapse import Collapse, neural_collapse
 from piriform.networks.measures.convergence import Convergence, Matching, convergence, matched_units
 from piriform.networks.measures.deep_linear import mode_strength, mode_time
@@ -45,6 +45,7 @@ from piriform.selectivity import class_selectivity, lifetime_sparseness, populat
 
 __all__ = [
     "CHECKPOINT_MEASURES",
+    "COSTLY",
     "CheckpointOptions",
     "Collapse",
     "Convergence",

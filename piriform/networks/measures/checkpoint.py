@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from piriform.arrays import as_samples, class_codes, divided, finite_members, squares
-from piriform.errors import MeasureError
+from piriform.errors import MeasureError, known
 from piriform.networks.measures.collapse import Collapse, collapse_of
 from piriform.networks.measures.moments import Moments, class_moments, moments
 from piriform.networks.measures.richness import output_basis, richness_of
@@ -32,6 +32,8 @@ CHECKPOINT_MEASURES = (
     "fisher_log2",
     "margin",
 )
+#: Measures that most of the time goes to: an SVM, the eigenvalues and the covariance within classes.
+COSTLY = ("margin", "effective_rank", "fisher_log2")
 #: Values of the features of one stack of networks that is worked on at a time (32 MB).
 STACK = 4_000_000
 
@@ -45,13 +47,17 @@ class CheckpointOptions:
     shrinkage : of the covariance in ``fisher_log2``
     C : inverse penalty of the SVM of ``margin``
     halves : (n_samples,) array of 0 and 1 for both, or None: the samples of each class take turns
-    margin : whether to fit that SVM, half of the work; ``margin`` is NaN otherwise
+    without : measures of ``COSTLY`` that are not computed, and NaN
     """
 
     shrinkage: float = 0.2
     C: float = 1.0
     halves: np.ndarray | None = None
-    margin: bool = True
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.without:
+            known("costly measure", name, COSTLY, MeasureError)
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,6 @@ def checkpoint_measures(
 def _measures(stack: _Stack, shared: Moments) -> dict[str, np.ndarray]:
     by_class = class_moments(shared, stack.codes)
     collapse = collapse_of(shared, by_class, outputs=stack.outputs, weights=stack.weights)
-    sizes = np.linalg.eigvalsh(shared.scatter)
-    sizes = np.sqrt(np.where(sizes > 1e-13 * sizes[..., -1:], sizes, 0.0))
     halves = halves_or_turns(stack.codes, stack.options.halves)
     clean, _ = finite_members(stack.features)
     sparse = (
@@ -135,21 +139,28 @@ def _measures(stack: _Stack, shared: Moments) -> dict[str, np.ndarray]:
         lifetime_sparseness(clean),
         population_sparseness(clean),
     )
+    costly = {
+        "margin": lambda: rms_margin(stack.features, stack.codes, C=stack.options.C, halves=halves),
+        "effective_rank": lambda: shared.known(_effective_rank(shared)),
+        "fisher_log2": lambda: fisher_of(shared, stack.codes, shrinkage=stack.options.shrinkage, halves=halves),
+    }
+    none = np.full(len(stack.features), np.nan)
     return {
         "richness": richness_of(shared, output_basis(stack.outputs)),
         **{name: getattr(collapse, name) for name in COLLAPSE},
-        "effective_rank": shared.known(rank_of_sizes(sizes)),
-        "participation_ratio": shared.known(divided(np.sum(sizes**2, axis=-1) ** 2, shared.scatter_norm**2)),
+        "participation_ratio": shared.known(divided(_trace(shared) ** 2, shared.scatter_norm**2)),
         **{name: shared.known(_known_mean(values)) for name, values in zip(SPARSENESS, sparse, strict=True)},
-        "fisher_log2": fisher_of(shared, stack.codes, shrinkage=stack.options.shrinkage, halves=halves),
-        "margin": _margin(stack, halves),
+        **{name: none if name in stack.options.without else values() for name, values in costly.items()},
     }
 
 
-def _margin(stack: _Stack, halves: np.ndarray) -> np.ndarray:
-    if not stack.options.margin:
-        return np.full(len(stack.features), np.nan)
-    return rms_margin(stack.features, stack.codes, C=stack.options.C, halves=halves)
+def _trace(shared: Moments) -> np.ndarray:
+    return np.asarray(np.einsum("...uu->...", shared.scatter))
+
+
+def _effective_rank(shared: Moments) -> np.ndarray:
+    sizes = np.linalg.eigvalsh(shared.scatter)
+    return rank_of_sizes(np.sqrt(np.where(sizes > 1e-13 * sizes[..., -1:], sizes, 0.0)))
 
 
 def _cka_start(shared: Moments, first: Moments | None, offset: int) -> np.ndarray:
