@@ -11,7 +11,7 @@ from piriform.tables import check_table, metric_of
 
 #: Level at which the networks' own curves must rise: noise around a flat curve, scaled up, would predict any trend.
 ALPHA = 0.05
-NO_RISE = "not tried: that these networks rise after their plateau is not shown"
+NO_RISE = "not tried, because a rise of these networks after their plateau is not shown"
 _COLUMNS = ["mean", "low", "high", "p"]
 
 

@@ -84,8 +84,10 @@ def test_the_page_shows_the_comparison(found, tmp_path):
     row = dict.fromkeys(empty_table("comparison"), np.nan) | {
         "metric": "m", "candidate": "alpha 3", "status": "ok", "n_subjects": 4, "skill": 0.5}  # fmt: skip
     (tmp_path / "c.svg").write_text("<svg/>")
-    page = render_networks([], title="demo", comparison=(pd.DataFrame([row]), tmp_path / "c.svg"))
+    flat = [row | {"candidate": name, "status": "not tried: flat", "skill": np.nan} for name in ("alpha 1", "alpha 10")]
+    page = render_networks([], title="demo", comparison=(pd.DataFrame([row, *flat]), tmp_path / "c.svg"))
     assert '<td>alpha 3</td><td class="n">0.5</td>' in page
+    assert "<p>m, alpha 1; alpha 10: not tried: flat.</p>" in page
 
 
 def test_a_missing_figure_is_named(found, tmp_path):

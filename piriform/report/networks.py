@@ -52,7 +52,7 @@ def render_networks(
         title=title,
         experiments=shown,
         outcomes=OUTCOMES,
-        comparison=comparison[0].to_dict("records") if comparison else [],
+        comparison=answered(comparison[0], "metric") if comparison else None,
         comparison_source=_source(comparison[1]) if comparison else "",
         geometry=geometry(representations[0]) if representations else None,
         geometry_source=_source(representations[1]) if representations else "",
@@ -71,18 +71,44 @@ def counts(claims: pd.DataFrame) -> str:
     return ", ".join(f"{found[name]} {name}" for name in OUTCOMES if name in found)
 
 
+def answered(table: pd.DataFrame, what: str) -> dict[str, list]:
+    """Return the rows with an answer, and a sentence for each reason why others have none.
+
+    Parameters
+    ----------
+    table : rows with ``candidate`` and ``status``
+    what : column that says what was asked
+
+    Examples
+    --------
+    >>> rows = {"metric": "m", "candidate": ["line", "alpha 1", "alpha 3"], "status": ["ok", "flat", "flat"]}
+    >>> answered(pd.DataFrame(rows), "metric")["reasons"]
+    ['m, alpha 1; alpha 3: flat']
+    """
+    reasons = []
+    for (name, status), rows in table[table["status"] != "ok"].groupby([what, "status"], sort=False):
+        candidates = "; ".join(dict.fromkeys(filter(None, rows["candidate"])))
+        reasons.append(", ".join(filter(None, [str(name), candidates])) + f": {status}")
+    return {"answers": table[table["status"] == "ok"].to_dict("records"), "reasons": reasons}
+
+
 def geometry(table: pd.DataFrame) -> dict[str, Any]:
     """Return what the page says of the table ``representations``.
 
     Returns
     -------
     dict with ``status`` (why there is no answer, or empty), ``conditions``, ``n_subjects``, ``ceilings``: bounds by score,
-    ``scores``: for each candidate ``cells``, its rows by score and stage, and ``tests``: differences and movements
+    ``scores``: for each candidate ``cells``, its rows by score and stage, and ``tests``: differences and movements, as
+    :func:`answered` has them
     """
     own = table[table["sessions"] == "overtraining"]
     scores = own[(own["minus"] == "") & own["score"].isin(["cosine", "tau-a"])]
     if scores.empty:
-        return {"status": "; ".join(dict.fromkeys(table["status"])), "scores": [], "tests": []}
+        return {
+            "status": "; ".join(dict.fromkeys(table["status"])),
+            "scores": [],
+            "tests": answered(own.iloc[:0], "score"),
+        }
     ceilings = scores.groupby("score")[["ceiling_low", "ceiling_high"]].first()
     candidates = [
         {"name": name, "cells": {(row["score"], row["stage"]): row for row in rows.to_dict("records")}}
@@ -94,7 +120,7 @@ def geometry(table: pd.DataFrame) -> dict[str, Any]:
         "n_subjects": int(scores["n_subjects"].max()),
         "ceilings": {score: [row["ceiling_low"], row["ceiling_high"]] for score, row in ceilings.iterrows()},
         "scores": candidates,
-        "tests": own[(own["minus"] != "") | (own["score"] == "movement")].to_dict("records"),
+        "tests": answered(own[(own["minus"] != "") | (own["score"] == "movement")], "score"),
     }
 
 
