@@ -16,6 +16,7 @@ from solver_problems import (
     BACKENDS,
     PROBLEMS,
     SOLVERS,
+    costs,
     oracle_decision,
     plain,
     relative_error,
@@ -45,8 +46,20 @@ def errors(solver, problem, C, class_weight, backend, shrinkage=0.2):
     )
     assert models.converged.all()
     expected = oracles(solver, problem, C, class_weight, shrinkage)
-    pairs = zip(models.decision_values(X), expected, strict=True)
+    values = models.decision_values(X)
+    if solver == "hinge":
+        rows = zip(values, expected, labels, train, strict=True)
+        values = [one_of_the_minima(*row, C=C, class_weight=class_weight) for row in rows]
+    pairs = zip(values, expected, strict=True)
     return np.array([np.nan if oracle is None else relative_error(got, oracle) for got, oracle in pairs])
+
+
+def one_of_the_minima(values, oracle, y, part, **settings):
+    """The oracle's values where these are another minimum: with no trial on its margin any intercept of a range is one."""
+    if oracle is None or np.ptp(values - oracle) > 1e-9:
+        return values
+    losses = [np.sum(costs(y[part], **settings) * np.maximum(1 - y * f, 0)[part]) for f in (values, oracle)]
+    return oracle if abs(losses[0] - losses[1]) <= 1e-12 * losses[1] else values
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
