@@ -395,7 +395,7 @@ def test_the_figure_and_the_page(tmp_path):
     assert "alpha 1, hinge 0.1" in page
     summary = geometry(found)
     assert summary["n_subjects"] == 4
-    assert {row["score"] for row in summary["tests"]} == {"cosine", "tau-a", "movement"}
+    assert {row["score"] for row in summary["tests"]["answers"]} == {"cosine", "tau-a", "movement"}
 
 
 def test_the_figure_and_the_page_without_an_answer(tmp_path):

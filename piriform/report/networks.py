@@ -52,7 +52,7 @@ def render_networks(
         title=title,
         experiments=shown,
         outcomes=OUTCOMES,
-        comparison=answered(comparison[0], "metric") if comparison else None,
+        comparison=answered(comparison[0], "metric", "skill") if comparison else None,
         comparison_source=_source(comparison[1]) if comparison else "",
         geometry=geometry(representations[0]) if representations else None,
         geometry_source=_source(representations[1]) if representations else "",
@@ -71,25 +71,25 @@ def counts(claims: pd.DataFrame) -> str:
     return ", ".join(f"{found[name]} {name}" for name in OUTCOMES if name in found)
 
 
-def answered(table: pd.DataFrame, what: str) -> dict[str, list]:
-    """Return the rows with an answer, and a sentence for each reason why others have none.
+def answered(table: pd.DataFrame, what: str, value: str) -> dict[str, list]:
+    """Return the rows with a value, and a sentence for each reason why rows lack it, or a test of it.
 
     Parameters
     ----------
     table : rows with ``candidate`` and ``status``
-    what : column that says what was asked
+    what, value : columns that say what was asked, and what was found
 
     Examples
     --------
     >>> rows = {"metric": "m", "candidate": ["line", "alpha 1", "alpha 3"], "status": ["ok", "flat", "flat"]}
-    >>> answered(pd.DataFrame(rows), "metric")["reasons"]
+    >>> answered(pd.DataFrame(rows).assign(skill=[0.5, None, None]), "metric", "skill")["reasons"]
     ['m, alpha 1; alpha 3: flat']
     """
     reasons = []
     for (name, status), rows in table[table["status"] != "ok"].groupby([what, "status"], sort=False):
         candidates = "; ".join(dict.fromkeys(filter(None, rows["candidate"])))
         reasons.append(", ".join(filter(None, [str(name), candidates])) + f": {status}")
-    return {"answers": table[table["status"] == "ok"].to_dict("records"), "reasons": reasons}
+    return {"answers": table[table[value].notna()].to_dict("records"), "reasons": reasons}
 
 
 def geometry(table: pd.DataFrame) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def geometry(table: pd.DataFrame) -> dict[str, Any]:
         return {
             "status": "; ".join(dict.fromkeys(table["status"])),
             "scores": [],
-            "tests": answered(own.iloc[:0], "score"),
+            "tests": answered(own.iloc[:0], "score", "mean"),
         }
     ceilings = scores.groupby("score")[["ceiling_low", "ceiling_high"]].first()
     candidates = [
@@ -120,7 +120,7 @@ def geometry(table: pd.DataFrame) -> dict[str, Any]:
         "n_subjects": int(scores["n_subjects"].max()),
         "ceilings": {score: [row["ceiling_low"], row["ceiling_high"]] for score, row in ceilings.iterrows()},
         "scores": candidates,
-        "tests": answered(own[(own["minus"] != "") | (own["score"] == "movement")], "score"),
+        "tests": answered(own[(own["minus"] != "") | (own["score"] == "movement")], "score", "mean"),
     }
 
 
