@@ -53,29 +53,26 @@ def _rows(
     animals = late_values(name, metrics, behavior).rename(columns={"since": "days"})
     networks = regime_series(late_values(name, network_metrics, network_behavior))
     n_subjects = animals.loc[animals["days"] >= 0, "subject"].nunique()
-    regimes, unfit = _sorted(networks)
+    curves, without = regime_curves(networks)
+    regimes = {key: one for key, one in curves.items() if one.p_rises <= ALPHA}
+    untried = [str(key) for key in networks["regime"].unique() if str(key) not in regimes]
     try:
         scores = match(animals, regimes)
     except PiriformError as error:
         return [_row(name, "", None, n_subjects, str(error))]
     found = [_row(name, candidate, score, n_subjects, "ok") for candidate, score in scores.items()]
-    return found + [_row(name, key, None, n_subjects, why) for key, why in unfit.items()]
+    return found + [_row(name, key, None, n_subjects, without.get(key, NO_RISE)) for key in untried]
 
 
-def _sorted(networks: pd.DataFrame) -> tuple[dict[str, Regime], dict[str, str]]:
-    """The regimes that can be tried, and why the others cannot."""
-    regimes, unfit = {}, {}
-    for key, part in networks.groupby("regime", sort=False):
+def regime_curves(series: pd.DataFrame) -> tuple[dict[str, Regime], dict[str, str]]:
+    """Return the curves of every regime of :func:`regime_series` after its plateau, and why others have none."""
+    curves, without = {}, {}
+    for key, part in series.groupby("regime", sort=False):
         try:
-            one = regime(part)
+            curves[str(key)] = regime(part)
         except PiriformError as error:
-            unfit[str(key)] = str(error)
-            continue
-        if one.p_rises <= ALPHA:
-            regimes[str(key)] = one
-        else:
-            unfit[str(key)] = NO_RISE
-    return regimes, unfit
+            without[str(key)] = str(error)
+    return curves, without
 
 
 def late_values(name: str, metrics: pd.DataFrame, behavior: pd.DataFrame) -> pd.DataFrame:

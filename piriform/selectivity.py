@@ -74,8 +74,7 @@ def class_selectivity(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (..., n_units) array in [0, 1]; NaN for silent units and for units with a negative class mean, whose ratio
-    has no meaning
+    (..., n_units) array, as of :func:`selectivity_of`
 
     Examples
     --------

@@ -1,7 +1,6 @@
 """Do the networks' curves look like the animals', and who predicts whom?"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import matplotlib as mpl
@@ -12,12 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from piriform.comparison import late_values, regime_series
-from piriform.errors import PiriformError
+from piriform.comparison import late_values, regime_curves, regime_series
 from piriform.figures import style
 from piriform.figures.networks import DASHES
 from piriform.figures.prepare import label_of
-from piriform.match import OTHERS, Regime, regime
+from piriform.match import OTHERS, Regime
 
 _DASHES = (*DASHES, (0, (6, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 #: What networks are that have nothing but an output scale in their name.
@@ -101,15 +99,6 @@ def _keys(found: Looks) -> list[Line2D]:
     return keys
 
 
-def _regimes(series: pd.DataFrame) -> dict[str, Regime]:
-    """The curves of every regime that has two steps from its plateau on."""
-    found = {}
-    for name, part in series.groupby("regime", sort=False):
-        with suppress(PiriformError):
-            found[str(name)] = regime(part)
-    return found
-
-
 def draw_skill(rows: pd.DataFrame, ax: Axes, *, found: Looks) -> None:
     """Draw the skill of every candidate, best on top; filled where it beats the line (one-sided p of .05 or less).
 
@@ -147,7 +136,7 @@ def build(
         draw_animals(late_values(name, metrics, behavior), left)
         series = regime_series(late_values(name, network_metrics, network_behavior))
         found = looks(series["regime"])
-        draw_networks(_regimes(series), middle, found=found)
+        draw_networks(regime_curves(series)[0], middle, found=found)
         rows = comparison[comparison["metric"] == name]
         if (rows["status"] == "ok").any():
             draw_skill(rows, right, found=found)
