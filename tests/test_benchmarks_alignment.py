@@ -51,10 +51,16 @@ def test_methods_for_traces_agree():
 
 
 def test_cost_is_that_of_the_call():
+    large, held = np.ones(4_100_000), np.ones(3_000)
+    del large  # from here on such arrays come from the heap,
+    freed = np.ones(4_000_000)
+    above = [np.ones(3_000) for _ in range(100)]
+    del freed  # where this one leaves a hole
     found, result = alignment.cost(lambda: np.ones(4_000_000), 10)
     assert result.sum() == 4_000_000
     assert 25e6 < found["peak"] < 60e6
     assert 0 < found["cpu"] < 10
+    del held, above
 
 
 def test_the_page_has_a_place_for_every_part():
