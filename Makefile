@@ -75,11 +75,12 @@ $(BENCH)/.installed: pyproject.toml requirements/constraints.txt benchmarks/requ
 	  -e '.[fast]' -r benchmarks/requirements.txt
 	@touch $@
 
+# every library is measured with the fastest kernels that OpenBLAS has for this processor
 bench: $(BENCH)/.installed
-	@$(BENCH)/bin/python -m benchmarks.engine $(BENCH_OPTIONS)
+	@env -u OPENBLAS_CORETYPE $(BENCH)/bin/python -m benchmarks.engine $(BENCH_OPTIONS)
 
 bench-align: $(BENCH)/.installed
-	@$(BENCH)/bin/python -m benchmarks.alignment $(BENCH_OPTIONS)
+	@env -u OPENBLAS_CORETYPE $(BENCH)/bin/python -m benchmarks.alignment $(BENCH_OPTIONS)
 
 $(BENCH_NETWORKS)/.installed: pyproject.toml requirements/constraints.txt benchmarks/requirements_networks.txt | $(BIN)/python
 	@echo "== installing piriform and torch into $(BENCH_NETWORKS) (once)"
@@ -88,7 +89,6 @@ $(BENCH_NETWORKS)/.installed: pyproject.toml requirements/constraints.txt benchm
 	  -e '.[networks]' -r benchmarks/requirements_networks.txt
 	@touch $@
 
-# NumPy is measured with the fastest kernels that OpenBLAS has for this processor
 bench-networks: $(BENCH_NETWORKS)/.installed
 	@env -u OPENBLAS_CORETYPE $(BENCH_NETWORKS)/bin/python -m benchmarks.networks $(BENCH_OPTIONS)
 
