@@ -16,8 +16,6 @@ from piriform.trials import TRIAL_COORDS, make_trials
 
 #: s; times that differ by less are the same.
 TOLERANCE = 1e-9
-#: Units whose traces are averaged together: few, so that little is copied at once.
-AT_ONCE = 32
 
 
 def bin_centres(window: tuple[float, float], bin_width: float) -> np.ndarray:
@@ -104,9 +102,8 @@ def align_traces(
     edges = opens[:, np.newaxis] + bin_width * np.arange(n_bins + 1)
     sample = np.searchsorted(timestamps, edges - TOLERANCE)
     means = np.empty((len(opens), data.shape[1], n_bins), dtype=np.float32)
-    for first in range(0, data.shape[1], AT_ONCE):
-        units = slice(first, first + AT_ONCE)
-        means[:, units] = _means(np.array(data[:, units].T, dtype=float, order="C"), sample)
+    for trial, edge in enumerate(sample):
+        means[trial] = _means(data[edge[0] : edge[-1]], edge - edge[0]).T
     return means
 
 
@@ -184,22 +181,19 @@ def _inside(intervals: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.nd
     return (last >= 0) & (stop <= ends[last] + TOLERANCE)
 
 
-def _means(traces: np.ndarray, sample: np.ndarray) -> np.ndarray:
-    """(n_trials, n_units, n_bins) means of the finite samples from one sample index to the next, NaN without.
+def _means(traces: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """(n_bins, n_units) means of the finite samples from one of the (n_bins + 1,) indices to the next, NaN without.
 
-    ``traces`` (n_units, n_times), ``sample`` (n_trials, n_bins + 1).
+    ``traces`` (n_times, n_units) are the samples from the first index to the last.
     """
-    known = np.isfinite(traces)
-    total, count = _sums(np.where(known, traces, 0.0), sample), _sums(known, sample)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).transpose(1, 0, 2)
-
-
-def _sums(values: np.ndarray, sample: np.ndarray) -> np.ndarray:
-    """(n_units, n_trials, n_bins) sums of ``values`` from one sample index to the next, 0 if none."""
-    padded = np.zeros((len(values), values.shape[1] + 1))
-    padded[:, :-1] = values
-    sums = np.add.reduceat(padded, sample.ravel(), axis=1).reshape(len(values), *sample.shape)[:, :, :-1]
-    return np.where(sample[:, :-1] < sample[:, 1:], sums, 0.0)
+    values = np.zeros((len(traces) + 1, traces.shape[1]))  # one row more, for bins that begin behind the last sample
+    values[:-1] = traces
+    known = np.isfinite(values)
+    known[-1] = False
+    values[~known] = 0.0
+    total, count = (np.add.reduceat(each, edge[:-1], axis=0, dtype=float) for each in (values, known))
+    # of a bin without samples reduceat gives the sample behind it
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=(count > 0) & (np.diff(edge) > 0)[:, None])
 
 
 def _check_poolable(tensors: Sequence[xr.DataArray]) -> None:

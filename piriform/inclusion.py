@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from piriform import config
-from piriform.align import AT_ONCE, bin_centres
+from piriform.align import bin_centres
 from piriform.nwb import Activity
 from piriform.study import reasons_text
 
 #: Share of the trials in which a unit may be unobserved without being left out.
 MAX_UNOBSERVED = 0.1
+#: Units whose rates are looked at together: few, so that little is copied at once.
+AT_ONCE = 32
 
 
 @dataclass(frozen=True)
