@@ -9,6 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+
+# The same examples in each run, and none is refused because the machine is slow. Hypothesis would also draw numbers
+# that stand in the code of whatever modules were loaded before.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda nothing=providers._local_constants: nothing
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
