@@ -10,7 +10,6 @@ import ctypes
 import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import aligners, report
-from benchmarks.footprint import ROOT, one_thread
+from benchmarks.footprint import ROOT, one_thread, peak_memory
 
 PAGE = ROOT / "docs" / "alignment.md"
 #: Units, spikes in total, trials; and how many units a method gets that is too slow for all.
@@ -176,13 +175,10 @@ def _give_back() -> None:
 
 def _memory(*, reset: bool = False) -> int:
     """Peak resident memory of this process, bytes; on Linux ``reset`` makes it start from now."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if reset:
-        Path("/proc/self/clear_refs").write_text("5")
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
+    clear = Path("/proc/self/clear_refs")
+    if reset and clear.exists():
+        clear.write_text("5")
+    return peak_memory()
 
 
 def _aligned(name: str, size: str, n_units: int) -> dict[str, float]:

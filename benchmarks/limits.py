@@ -71,9 +71,9 @@ def dgemm_rate(*, seconds: float = 0.5, size: int = 1000) -> float:
     """Return the operations per second of CPU of a product of two square matrices of doubles, on one core."""
     left, right = np.random.default_rng(0).standard_normal((2, size, size))
     out = left @ right
-    rates = []
+    rates: list[float] = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    while not rates or time.perf_counter() < end:
         start = time.process_time()
         np.matmul(left, right, out=out)
         rates.append(2 * size**3 / (time.process_time() - start))

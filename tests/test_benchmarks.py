@@ -136,4 +136,8 @@ def test_the_page_has_a_place_for_every_part():
 
 
 def test_a_child_reports_its_own_peak():
-    assert 10 < footprint._in_child("_peak()") < 2000
+    alone = footprint._in_child("_peak()")
+    held = np.ones(60_000_000)  # 480 MB of the process that starts it
+    assert 10 < alone < 400
+    assert footprint._in_child("_peak()") < alone + 100
+    del held
