@@ -2,10 +2,19 @@
 
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+
+
+def ended(threads, seconds=30):
+    """Wait for the threads of a server that answer closed connections; return those that go on."""
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0))
+    return [thread for thread in threads if thread.is_alive()]
 
 
 @dataclass
@@ -31,7 +40,7 @@ class Behavior:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 5
+    timeout = 60  # of a connection on which nothing is asked
 
     def log_message(self, *_):
         pass

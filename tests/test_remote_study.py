@@ -64,7 +64,7 @@ def server(study, monkeypatch):
 
 @pytest.fixture
 def settings(tmp_path, server):
-    return config.Remote(cache=str(tmp_path / "cache"), retries=1, timeout=10, dandi_api=f"{server.url}/api")
+    return config.Remote(cache=str(tmp_path / "cache"), retries=1, timeout=60, dandi_api=f"{server.url}/api")
 
 
 def addresses(study, server):
