@@ -299,7 +299,7 @@ def left_open(path):
     return [link for link in links if link == str(path)] + [f"{n_objects} objects"] * bool(n_objects)
 
 
-def in_fork(call, *, seconds=60):
+def in_fork(call, *, seconds=300):
     """Call in a process of its own, which spoiled bytes may kill or stop; return what went wrong, "" if nothing did."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():

@@ -6,6 +6,7 @@ Nothing outside the folder is read or written, and no daemon outlives the `with`
 import contextlib
 import getpass
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -63,7 +64,7 @@ class Cluster:
 
     def ask(self, *command):
         """Return what one of Slurm's commands says."""
-        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=120)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr}\n{self.logs()}")
         return done.stdout
@@ -99,7 +100,7 @@ def slurm_cluster(*, cpus=2, memory=64000):
         yield cluster
     finally:
         _stop(daemons, cluster)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # the last job may still be leaving
 
 
 def _write(folder, *, cpus, memory):
@@ -138,7 +139,7 @@ def _started(command, cluster):
         )
 
 
-def _wait(ready, daemons, cluster, *, seconds=60):
+def _wait(ready, daemons, cluster, *, seconds=300):
     until = time.monotonic() + seconds
     while not ready():
         if any(daemon.poll() is not None for daemon in daemons) or time.monotonic() > until:
@@ -149,7 +150,7 @@ def _wait(ready, daemons, cluster, *, seconds=60):
 def _state(cluster):
     try:
         return cluster.ask("sinfo", "--noheader", "--partition=work", "--format=%T").strip()
-    except RuntimeError:  # not up yet
+    except (RuntimeError, subprocess.TimeoutExpired):  # not up yet
         return ""
 
 
@@ -170,8 +171,12 @@ def _stop(daemons, cluster):
 
 
 def _free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Return free ports below those that the system itself gives away, which any program may have got by then."""
+    found = []
+    for port in random.sample(range(20_000, 30_000), 1000):
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError("no free ports from 20000 to 29999")

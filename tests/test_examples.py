@@ -77,7 +77,7 @@ def _done(command, piriform, do):
             warnings.simplefilter("ignore")
             runpy.run_path(words[1])
         return 0, ""
-    done = subprocess.run(command, shell=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    done = subprocess.run(command, shell=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout
 
 
@@ -112,7 +112,7 @@ def _scripts(words):
 
 def _snakemake(words):
     command = [sys.executable, "-m", "piriform.cli", *words[1:]]
-    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=500)
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
     return done.returncode, done.stdout
 
 

@@ -195,7 +195,7 @@ def test_another_process_and_time_write_the_same_bytes(tmp_path):
     write_recording(imaging(), tmp_path / "b.nwb")
     there = tmp_path / "there"
     command = [sys.executable, "-c", PROGRAM, os.path.dirname(__file__), str(there)]
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "7"}, timeout=120)
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "7"}, timeout=600)
 
     assert sha256(tmp_path / "a.nwb") == sha256(there / "spiking.nwb")
     assert sha256(tmp_path / "b.nwb") == sha256(there / "imaging.nwb")

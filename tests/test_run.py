@@ -117,14 +117,23 @@ def test_the_exit_code_of_a_command_is_returned():
     assert run_command([sys.executable, "-c", "raise SystemExit(3)"]) == 3
 
 
+TERMINATED = """
+import os, signal, sys, threading, time
+from piriform.run import run_command
+
+def ask():
+    while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # nobody listens yet
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=ask).start()
+print(run_command([sys.executable, "-c", "import time; time.sleep(600)"]))
+"""
+
+
 def test_a_request_to_terminate_is_handed_on():
-    code = (
-        "import sys, threading, os, signal; from piriform.run import run_command;"
-        "threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGTERM)).start();"
-        "print(run_command([sys.executable, '-c', 'import time; time.sleep(60)']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
-    assert done.stdout == "-15\n"
+    done = subprocess.run([sys.executable, "-c", TERMINATED], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "-15\n", done.stderr
 
 
 def test_the_command_has_one_config_and_a_profile():

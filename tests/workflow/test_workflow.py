@@ -123,7 +123,7 @@ def test_an_unknown_key_is_refused_in_one_line(finished):
     assert not (finished.folder / "results" / "wrong").exists()
 
 
-def wait_for(path, process, seconds=120):
+def wait_for(path, process, seconds=600):
     """Wait until a job has written a file."""
     until = time.monotonic() + seconds
     while not path.exists():

@@ -77,7 +77,7 @@ def run_on(cluster, finished, folder, *, meanwhile=lambda process: None):
     )
     try:
         meanwhile(process)
-        said, _ = process.communicate(timeout=400)
+        said, _ = process.communicate(timeout=900)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
