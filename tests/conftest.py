@@ -22,6 +22,12 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+def pytest_configure(config):
+    """Let pynwb write its cache before several processes import it: one would read what another has half written."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        import pynwb  # noqa: F401
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """The folder of real recordings; tests that need it are skipped where it is absent."""
