@@ -105,8 +105,8 @@ def check_trials(tensor: xr.DataArray) -> xr.DataArray:
 def save_trials(tensors: Iterable[xr.DataArray], path: str | Path) -> None:
     """Write the tensors of one subject, one group per session, under a temporary name, then rename.
 
-    The response is compressed (zlib, bytes shuffled), so that spike counts take a sixth of their space; every value
-    comes back bit for bit, and the same tensors give the same bytes.
+    Rates of spikes are compressed (zlib, bytes shuffled) and take a sixth of their space or less; dF/F and activity would
+    hardly shrink. Every value comes back bit for bit, and the same tensors give the same bytes.
     """
     import h5netcdf
 
@@ -180,7 +180,7 @@ def _write(tensor: xr.DataArray, group: Any) -> None:
         else:
             group.create_variable(name, coord.dims, coord.dtype, data=coord.values).attrs.update(coord.attrs)
     packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "chunks": _chunks(tensor)}
-    stored = packed if tensor.size else {}
+    stored = packed if tensor.size and tensor.attrs["units"] == "spikes/s" else {}
     response = group.create_variable("response", DIMS, tensor.dtype, data=tensor.values, **stored)
     response.attrs.update(tensor.attrs)
     response.attrs["coordinates"] = " ".join(str(name) for name in tensor.coords if name not in DIMS)

@@ -6,6 +6,7 @@ import xarray as xr
 
 from piriform.errors import TrialsError
 from piriform.trials import (
+    RESPONSE_UNITS,
     TRIAL_COORDS,
     check_trials,
     load_trials,
@@ -87,9 +88,10 @@ def many(response, *, stimuli=None, **attrs):
     )
 
 
-def test_every_value_comes_back_bit_for_bit(tmp_path):
+@pytest.mark.parametrize("units", RESPONSE_UNITS)
+def test_every_value_comes_back_bit_for_bit(tmp_path, units):
     values = patterns(np.random.default_rng(1), 20, 5, 30)
-    save_trials([many(values)], tmp_path / "Q.nc")
+    save_trials([many(values, units=units)], tmp_path / "Q.nc")
     assert load_trials(tmp_path / "Q.nc", "s1").values.tobytes() == values.tobytes()
 
 
