@@ -59,6 +59,7 @@ def comparison_text(study: Path) -> str:
     lines = [
         [
             row["candidate"],
+            str(row["n_networks"] or ""),
             f"{row['skill']:.2f}" if row["status"] == "ok" else "",
             f"{row['seed_low']:.2f} to {row['seed_high']:.2f}" if pd.notna(row["seed_low"]) else "",
             f"{row['tau_days']:.2g}" if pd.notna(row["tau_days"]) else "",
@@ -70,6 +71,7 @@ def comparison_text(study: Path) -> str:
     ]
     header = (
         "candidate",
+        "networks",
         "skill",
         "with one network alone",
         "tau, days",

@@ -61,7 +61,8 @@ def _rows(
     except PiriformError as error:
         return [_row(name, "", None, n_subjects, str(error))]
     found = [_row(name, candidate, score, n_subjects, "ok") for candidate, score in scores.items()]
-    return found + [_row(name, key, None, n_subjects, without.get(key, NO_RISE)) for key in untried]
+    found += [_row(name, key, None, n_subjects, without.get(key, NO_RISE)) for key in untried]
+    return [row | {"n_networks": len(curves[key].seeds) if (key := row["candidate"]) in curves else 0} for row in found]
 
 
 def regime_curves(series: pd.DataFrame) -> tuple[dict[str, Regime], dict[str, str]]:
@@ -107,7 +108,7 @@ def regime_series(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(metric: str, candidate: str, score: Score | None, n_subjects: int, status: str) -> dict:
-    found = {"metric": metric, "candidate": candidate, "n_subjects": n_subjects, "status": status}
+    found = {"metric": metric, "candidate": candidate, "n_networks": 0, "n_subjects": n_subjects, "status": status}
     numbers = dict.fromkeys(("skill", "seed_low", "seed_high", "tau_days", "chosen"), np.nan)
     numbers |= {f"{column}_{trend}": np.nan for trend in TRENDS for column in _COLUMNS}
     if score is not None:

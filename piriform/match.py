@@ -15,6 +15,8 @@ from piriform.errors import PiriformError
 from piriform.stats import GroupMean, group_mean
 
 MIN_POINTS, MIN_SUBJECTS = 4, 3
+#: Networks that were trained so many times as long as to their plateau are not cut to those that were not.
+LONG = 5
 #: Time constants that are tried; the longest is this many times the longest animal's days.
 N_TAU, LONGEST = 25, 10
 #: What a network has to beat.
@@ -103,6 +105,9 @@ class _Fits:
 def regime(series: pd.DataFrame, *, n_late: int = 101) -> Regime:
     """Return the curves of one regime, every seed counted in multiples of its own plateau step.
 
+    Curves end where the shortest does. Seeds that were not trained 5 times as long as to their plateau are left out if
+    others were, and seeds without a plateau.
+
     Parameters
     ----------
     series : DataFrame with ``seed``, ``step``, ``plateau`` (the seed's plateau step, above 0), ``value``
@@ -124,9 +129,10 @@ def regime(series: pd.DataFrame, *, n_late: int = 101) -> Regime:
     parts = [part.sort_values("step") for _, part in known.groupby("seed") if part["step"].nunique() > 1]
     if not parts:
         raise PiriformError("no network has 2 steps from its plateau on; train them longer")
-    late = [np.log((part["step"] / part["plateau"]).to_numpy(dtype=float)) for part in parts]
-    grid = np.linspace(0, min(one[-1] for one in late), n_late)
-    return Regime(grid, np.array([np.interp(grid, x, part["value"]) for x, part in zip(late, parts, strict=True)]))
+    curves = [((part["step"] / part["plateau"]).to_numpy(dtype=float), part["value"]) for part in parts]
+    curves = [(times, value) for times, value in curves if times[-1] >= LONG] or curves
+    grid = np.linspace(0, np.log(min(times[-1] for times, _ in curves)), n_late)
+    return Regime(grid, np.array([np.interp(grid, np.log(times), value) for times, value in curves]))
 
 
 def match(animals: pd.DataFrame, regimes: Mapping[str, Regime]) -> dict[str, Score]:

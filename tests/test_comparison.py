@@ -94,6 +94,7 @@ def test_behaviour_is_a_candidate_where_it_varies_after_the_plateau(tables):
 def test_networks_that_do_not_rise_predict_nothing(tables):
     row = comparison(*tables, names=[METRIC]).set_index("candidate").loc["alpha 1000"]
     assert row["status"] == NO_RISE
+    assert row["n_networks"] == 4
     assert np.isnan(row["skill"])
 
 
@@ -103,6 +104,7 @@ def test_networks_without_a_late_curve_do_not_stop_the_others(tables):
     plateaus.loc[never, "plateau_day"] = networks["day"].max()
     found = comparison(metrics, behavior, networks, plateaus, names=[METRIC]).set_index("candidate")
     assert found.loc["alpha 1000", "status"] == "no network has 2 steps from its plateau on; train them longer"
+    assert found["n_networks"].to_dict() == dict.fromkeys(found.index, 0) | {"alpha 3": 4}
     assert found.loc["alpha 3", "skill"] > 0.9
 
 

@@ -233,6 +233,19 @@ def test_seeds_are_counted_in_their_own_plateau():
     assert np.isnan(made.at(np.array([1e6]), 1.0)).all()
 
 
+def test_a_network_that_learned_late_does_not_cut_the_others():
+    steps = np.geomspace(10, 10_000, 61)
+    rows = {
+        seed: pd.DataFrame({"seed": seed, "step": steps, "plateau": plateau, "value": seed + np.log(steps)})
+        for seed, plateau in enumerate((50.0, 100.0, 5000.0, np.nan))
+    }
+    made = regime(pd.concat(rows.values()))
+    np.testing.assert_array_equal(made.seeds, regime(pd.concat([rows[0], rows[1]])).seeds)
+    late_alone = regime(pd.concat([rows[2], rows[3]]))
+    assert len(late_alone.seeds) == 1
+    assert late_alone.reach == pytest.approx(1)
+
+
 def test_a_curve_at_many_time_constants_is_one_row_each():
     days, taus = np.arange(5.0), np.array([0.5, 2.0])
     np.testing.assert_array_equal(WAITS.at(days, taus), [WAITS.at(days, tau) for tau in taus])

@@ -82,11 +82,11 @@ def test_the_page_has_every_claim_and_escapes(found, tmp_path):
 
 def test_the_page_shows_the_comparison(found, tmp_path):
     row = dict.fromkeys(empty_table("comparison"), np.nan) | {
-        "metric": "m", "candidate": "alpha 3", "status": "ok", "n_subjects": 4, "skill": 0.5}  # fmt: skip
+        "metric": "m", "candidate": "alpha 3", "status": "ok", "n_networks": 6, "n_subjects": 4, "skill": 0.5}  # fmt: skip
     (tmp_path / "c.svg").write_text("<svg/>")
     flat = [row | {"candidate": name, "status": "not tried: flat", "skill": np.nan} for name in ("alpha 1", "alpha 10")]
     page = render_networks([], title="demo", comparison=(pd.DataFrame([row, *flat]), tmp_path / "c.svg"))
-    assert '<td>alpha 3</td><td class="n">0.5</td>' in page
+    assert '<td>alpha 3</td><td class="n">6</td><td class="n">0.5</td>' in page
     assert "<p>m, alpha 1; alpha 10: not tried: flat.</p>" in page
 
 

@@ -1,9 +1,12 @@
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from piriform.errors import TrialsError
 from piriform.trials import (
+    RESPONSE_UNITS,
     TRIAL_COORDS,
     check_trials,
     load_trials,
@@ -66,9 +69,72 @@ def test_saved_tensors_come_back_in_the_order_of_days(tmp_path):
     assert back["correct"].values[:2].tolist() == [1.0, 0.0]
 
 
+def patterns(rng, *shape):
+    """Any bits but those of infinities, which a tensor may not hold: also NaN of all kinds, -0.0, subnormal numbers."""
+    bits = rng.integers(2**32, size=shape, dtype=np.uint32)
+    values = np.where(np.isinf(bits.view(np.float32)), np.uint32(0), bits).view(np.float32)
+    values.ravel()[:5] = [-0.0, np.nan, 1e-45, np.finfo(np.float32).max, -np.finfo(np.float32).max]
+    return values
+
+
+def many(response, *, stimuli=None, **attrs):
+    n_trials, n_units, n_times = response.shape
+    return make_trials(
+        response,
+        time=np.arange(n_times) / 2,
+        trials=pd.DataFrame({"stimulus": stimuli or [f"odour {number % 7}" for number in range(n_trials)]}),
+        unit_id=range(n_units),
+        attrs=ATTRS | attrs,
+    )
+
+
+@pytest.mark.parametrize("units", RESPONSE_UNITS)
+def test_every_value_comes_back_bit_for_bit(tmp_path, units):
+    values = patterns(np.random.default_rng(1), 20, 5, 30)
+    save_trials([many(values, units=units)], tmp_path / "Q.nc")
+    assert load_trials(tmp_path / "Q.nc", "s1").values.tobytes() == values.tobytes()
+
+
+def test_values_of_many_chunks_come_back(tmp_path):
+    values = np.arange(5 * 400 * 300, dtype=np.float32).reshape(5, 400, 300)
+    save_trials([many(values)], tmp_path / "Q.nc")
+    with h5py.File(tmp_path / "Q.nc") as file:
+        assert file["s1/response"].chunks == (2, 400, 300)
+    np.testing.assert_array_equal(load_trials(tmp_path / "Q.nc", "s1").values, values)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 3), (2, 0, 3), (2, 2, 0), (0, 0, 0)])
+def test_a_tensor_without_values_comes_back(tmp_path, shape):
+    made = many(np.empty(shape))
+    save_trials([made], tmp_path / "Q.nc")
+    xr.testing.assert_identical(load_trials(tmp_path / "Q.nc", "s1"), made)
+
+
+def test_text_of_any_script_comes_back(tmp_path):
+    stimuli = ["", "ä", "日本語", "a longer name, with a comma", " "]
+    made = many(np.zeros((5, 1, 1)), stimuli=stimuli, source_file="ö.nwb", session="Tag 1, früh")
+    save_trials([made], tmp_path / "Q.nc")
+    xr.testing.assert_identical(load_trials(tmp_path / "Q.nc", "Tag 1, früh"), made)
+
+
+def test_xarray_reads_the_same(tmp_path):
+    path = tmp_path / "Q.nc"
+    save_trials([tensor(), tensor(3, session="s2", day=2)], path)
+    for session in ("s1", "s2"):
+        with xr.open_dataset(path, engine="h5netcdf", group=session) as dataset:
+            xr.testing.assert_identical(dataset["response"].load(), load_trials(path, session))
+
+
+def test_spike_counts_take_little_space(tmp_path):
+    rates = np.random.default_rng(2).poisson(1.0, size=(250, 120, 2)) / 0.5
+    save_trials([many(rates)], tmp_path / "Q.nc")
+    assert (tmp_path / "Q.nc").stat().st_size < rates.size * 4 / 3
+
+
 def test_the_same_tensors_give_the_same_bytes(tmp_path):
+    values = patterns(np.random.default_rng(3), 30, 40, 300)
     for name in ("one.nc", "two.nc"):
-        save_trials([tensor(), tensor(session="s2", day=2)], tmp_path / name)
+        save_trials([tensor(), tensor(session="s2", day=2), many(values, session="s3")], tmp_path / name)
     assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
 
 

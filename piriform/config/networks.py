@@ -40,7 +40,7 @@ class Networks(Section):
         "3 of 13", description="odorants in a mixture, and of all, that they learn: as the animals, or as in the paper"
     )
     compare_seeds: int = Field(
-        5, ge=2, description="networks of each output scale, loss and rank that are recorded and compared"
+        8, ge=2, description="networks of each output scale, loss and rank that are recorded and compared"
     )
 
     @model_validator(mode="after")

@@ -70,7 +70,7 @@ def draw_animals(values: pd.DataFrame, ax: Axes) -> None:
 
 
 def draw_networks(curves: Mapping[str, Regime], ax: Axes, *, found: Looks) -> None:
-    """Draw how each regime changes in multiples of its plateau step: mean over seeds, and the range of the seeds.
+    """Draw how each regime changes in multiples of its plateau step: mean over seeds, and the middle half of them.
 
     Levels are left out, as in the comparison: each seed counts from its mean in the first tenth of the curve.
     """
@@ -78,7 +78,7 @@ def draw_networks(curves: Mapping[str, Regime], ax: Axes, *, found: Looks) -> No
         step = np.exp(one.late)
         change = one.seeds - one.seeds[:, : max(len(step) // 10, 1)].mean(axis=1, keepdims=True)
         ax.plot(step, change.mean(axis=0), label=name, **found[name])
-        ax.fill_between(step, change.min(axis=0), change.max(axis=0), color=found[name]["color"], alpha=0.1, lw=0)
+        ax.fill_between(step, *np.quantile(change, (0.25, 0.75), axis=0), color=found[name]["color"], alpha=0.15, lw=0)
     style.mark_null(ax, 0.0)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:g}"))

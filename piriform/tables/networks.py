@@ -40,6 +40,11 @@ NETWORKS: dict[str, dict[str, Column]] = {
         "chosen": share("share of the animals left out for which the others chose these networks"),
         **_gain("line"),
         **_gain("logarithm"),
+        "n_networks": Column(
+            "integer",
+            "networks of this kind with a curve: those that reached a plateau and were trained long after it",
+            low=0,
+        ),
         "n_subjects": Column("integer", "animals with days from their plateau on"),
         "status": Column("text", "`ok`, or why there is no answer"),
     },
