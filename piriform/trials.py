@@ -215,7 +215,7 @@ def _read(group: Any) -> xr.DataArray:
 
 
 def _values(data: Any) -> np.ndarray:
-    values: np.ndarray = data[()]
+    values: np.ndarray = data.asstr()[()] if data.dtype.kind == "O" else data[()]
     return np.char.decode(values.view(f"S{values.shape[1]}")[:, 0], "utf-8") if values.dtype.kind == "S" else values
 
 

@@ -125,6 +125,12 @@ def test_xarray_reads_the_same(tmp_path):
             xr.testing.assert_identical(dataset["response"].load(), load_trials(path, session))
 
 
+def test_a_tensor_that_xarray_wrote_is_read(tmp_path):
+    own = tensor().assign_coords(choice=("trial", ["lick", "", "déjà", "舔"]))
+    own.to_dataset().to_netcdf(tmp_path / "Q.nc", engine="h5netcdf", group="s1")
+    xr.testing.assert_identical(load_trials(tmp_path / "Q.nc", "s1"), own)
+
+
 def test_spike_counts_take_little_space(tmp_path):
     rates = np.random.default_rng(2).poisson(1.0, size=(250, 120, 2)) / 0.5
     save_trials([many(rates)], tmp_path / "Q.nc")
