@@ -135,6 +135,16 @@ def test_weights_have_their_scale():
     assert standard["readout"].std() == pytest.approx(0.5 / np.sqrt(400), rel=4 / np.sqrt(2 * 400))
 
 
+def test_twins_have_the_scale_of_a_layer_as_wide():
+    """A unit receives as much variance from pairs of equal units as from as many that are not."""
+    standard = started(Network((20,), (800,), readout="standard"), init_scale=0.5)
+    assert standard["readout"].std() == pytest.approx(0.5 / np.sqrt(800), rel=4 / np.sqrt(2 * 400))
+    for readout in ("mean", "standard"):
+        recurrent = started(Network((3, 20), (200,), readout=readout), init_scale=0.5)["recurrent"]
+        # (h_1 w_1 + h_2 w_2) of two units of equal h: w of half the variance
+        assert recurrent.std() == pytest.approx(0.5 / np.sqrt(2), rel=4 / np.sqrt(2 * 100**2))
+
+
 def test_the_same_seed_gives_the_same_numbers():
     one, other, third = (started(NETWORKS["cnn"], seed=seed) for seed in (3, 3, 4))
     assert all((one[name] == other[name]).all() for name in one)
@@ -151,6 +161,7 @@ def test_float64_by_option():
 def test_weights_in_order():
     assert weight_names(started(NETWORKS["cnn"])) == ["w1", "w2", "w3", "readout"]
     assert weight_names(started(NETWORKS["rnn"])) == ["w1", "recurrent", "readout"]
+    assert weight_names(dict.fromkeys(["b1", "readout", "w10", "w2", "w1"])) == ["w1", "w2", "w10", "readout"]
 
 
 def test_deep_linear_is_a_product():

@@ -119,6 +119,12 @@ def test_richness_is_1_minus_cka_with_the_projection_onto_the_outputs(rng):
     assert measures.richness(x, f) == pytest.approx(float(expected))
 
 
+def test_kernel_of_several_outputs_is_the_sum_of_theirs(rng):
+    jacobian = rng.normal(size=(2, 6, 3, 5))
+    expected = sum(jacobian[:, :, o] @ jacobian[:, :, o].swapaxes(1, 2) for o in range(3))
+    np.testing.assert_allclose(measures.jacobian_kernel(jacobian), expected)
+
+
 def test_dense_kernel_is_that_of_the_jacobian(rng):
     x, w, a = rng.normal(size=(7, 4)), rng.normal(size=(5, 4)), rng.normal(size=(2, 5))
     h = np.tanh(x @ w.T)
@@ -182,6 +188,7 @@ def test_a_network_that_is_not_finite_disturbs_no_other(rng):
     whole, kernels = np.stack([np.eye(3)] * 2), np.stack([np.full((3, 3), np.inf), np.eye(3)])
     for measure in (measures.kernel_alignment, measures.kernel_drift, measures.cka_of_kernels):
         assert np.isnan(measure(kernels, whole)).tolist() == [True, False]
+        assert np.isnan(measure(whole, kernels)).tolist() == [True, False]
 
 
 def test_quality_of_random_functions(rng):

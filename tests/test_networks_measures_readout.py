@@ -1,10 +1,11 @@
 """Probes, task geometry and attacks: what can be read out, and how easily it is turned."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 
+from piriform import solvers
 from piriform.errors import MeasureError
 from piriform.networks import measures
 
@@ -58,6 +59,26 @@ def test_transfer(rng):
     assert np.isnan(measures.transfer_accuracy(x, y, x[:5], y[:5]))
 
 
+OPTIONS = [{"solver": "svm", "C": 0.01}, {"solver": "svm", "C": 10.0}, {"solver": "lda", "shrinkage": 0.9}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_probes_are_decoders_with_their_options(rng, options):
+    """Unequal classes, balanced by weight; every fold by a decoder of the others."""
+    y, folds = np.array([1] * 30 + [-1] * 12), np.arange(42) % 3
+    x = rng.normal(size=(42, 4)) + 0.4 * y[:, None]
+    other, z = rng.normal(size=(30, 4)) + [0.4], np.array([1] * 25 + [-1] * 5)
+    right = np.empty(42)
+    for fold in range(3):
+        decision = solvers.fit(x, y, folds != fold, **options).decision_values(x)[0]
+        right[folds == fold] = (np.sign(decision) == y)[folds == fold]
+    expected = (right[y == 1].mean() + right[y == -1].mean()) / 2
+    assert measures.probe_accuracy({"x": x}, y, folds=folds, **options)["x"] == pytest.approx(expected)
+    right = np.sign(solvers.fit(x, y, np.ones(42, bool), **options).decision_values(other)[0]) == z
+    expected = (right[z == 1].mean() + right[z == -1].mean()) / 2
+    assert measures.transfer_accuracy(x, y, other, z, **options) == pytest.approx(expected)
+
+
 # task geometry
 
 
@@ -80,6 +101,39 @@ def test_conditions_apart_in_all_dimensions_are_shattered_but_not_abstract(rng):
     assert measures.ccgp(x, y, conditions) < 0.65
 
 
+@pytest.mark.parametrize(("n_conditions", "n_groupings"), [(4, 3), (6, 10), (10, 126)])
+def test_all_balanced_groupings_are_read_out(n_conditions, n_groupings):
+    conditions = np.repeat(np.arange(n_conditions), 2)
+    result = measures.shattering(np.eye(n_conditions)[conditions], conditions, n_folds=2)
+    assert result.groupings.shape == (n_groupings, n_conditions)
+    assert result.dimension == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"C": 0.01}, {"solver": "lda"}, {"solver": "lda", "shrinkage": 0.9}], ids=str)
+def test_shattering_is_the_probe_of_each_grouping(rng, options):
+    conditions = rng.permutation(np.repeat(np.arange(4), 9))
+    x, folds = rng.normal(size=(36, 6)) + np.eye(4, 6)[conditions], np.empty(36, int)
+    for code in range(4):
+        folds[conditions == code] = np.repeat([0, 1, 2], 3)
+    found = measures.shattering(x, conditions, n_folds=3, **options)
+    expected = [
+        measures.probe_accuracy({"x": x}, grouping[conditions], folds=folds, **{"solver": "svm"} | options)["x"]
+        for grouping in found.groupings
+    ]
+    np.testing.assert_allclose(found.accuracy, expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"C": 0.01}, {"solver": "lda"}, {"solver": "lda", "shrinkage": 0.9}], ids=str)
+def test_ccgp_is_the_transfer_from_one_pair_of_conditions_to_the_others(rng, options):
+    conditions, y = np.tile(np.arange(6), 8), np.tile([1, 1, 1, -1, -1, -1], 8)
+    x = rng.normal(size=(48, 6)) + 0.5 * np.eye(6)[conditions] + 0.5 * y[:, None]
+    each = []
+    for pair in product((0, 1, 2), (3, 4, 5)):
+        part = np.isin(conditions, pair)
+        each.append(measures.transfer_accuracy(x[part], y[part], x[~part], y[~part], **{"solver": "svm"} | options))
+    assert measures.ccgp(x, y, conditions, **options) == pytest.approx(np.mean(each))
+
+
 def test_square_lacks_the_exclusive_or(rng):
     corners = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
     conditions = np.repeat(np.arange(4), 50)
@@ -91,8 +145,8 @@ def test_square_lacks_the_exclusive_or(rng):
 
 
 def test_parallelism_is_the_best_pairing(rng):
-    x, y = rng.normal(size=(12, 5)), np.repeat([1, -1], 6)
-    conditions = np.repeat(np.arange(6), 2)
+    x, y = rng.normal(size=(24, 5)), np.repeat([1, -1], 12)
+    conditions = np.repeat(np.arange(6), 4)
     means = np.array([x[conditions == c].mean(axis=0) for c in range(6)])
     scores = []
     for order in permutations(range(3)):
