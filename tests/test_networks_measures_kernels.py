@@ -153,6 +153,22 @@ def test_quality_and_utilization_are_projections(rng):
     np.testing.assert_allclose(spectrum.utilization, (f.T @ left)[0] ** 2 / (f**2).sum())
 
 
+def test_tolerance_says_what_is_no_direction(rng):
+    """Outputs, and features, of singular values 1, 1e-3 and 1e-7: three, two or one count."""
+    q, _ = np.linalg.qr(np.column_stack([np.ones(30), rng.normal(size=(30, 9))]))
+    x, f = q[:, 1:] * np.arange(1, 10), q[:, 1:4] * [1.0, 1e-3, 1e-7] + 4
+    for tolerance, n_outputs in ((1e-2, 1), (1e-5, 2), (1e-9, 3)):
+        counted = q[:, 1 : 1 + n_outputs]
+        expected = measures.richness(x, counted)
+        assert measures.richness(x, f, tolerance=tolerance) == pytest.approx(float(expected))
+        spectrum = measures.feature_spectrum(f, q[:, 1:4], x, tolerance=tolerance)
+        np.testing.assert_allclose(spectrum.quality, (np.arange(3) < n_outputs) / 3, atol=1e-6)
+        spectrum = measures.feature_spectrum(x[:, :3], f, x[:, 3:5], tolerance=tolerance)
+        np.testing.assert_allclose(spectrum.quality, (np.arange(3) >= 3 - n_outputs) / n_outputs, atol=1e-6)
+        np.testing.assert_allclose(spectrum.utilization, 0, atol=1e-6)
+    assert measures.richness(x, f) == pytest.approx(float(measures.richness(x, q[:, 1:3])))
+
+
 # invariances
 
 

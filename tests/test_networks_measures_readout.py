@@ -42,6 +42,12 @@ def test_probes_are_held_out(rng):
     assert abs(np.mean(values) - 0.5) < 4 * np.std(values) / np.sqrt(40)
 
 
+def test_probes_of_three_classes_have_their_chance_level(rng):
+    y = np.repeat(["a", "b", "c"], 10)
+    values = [measures.probe_accuracy({"x": rng.normal(size=(30, 5))}, y, solver="lda")["x"] for _ in range(100)]
+    assert abs(np.mean(values) - 1 / 3) < 4 * np.std(values) / np.sqrt(100)
+
+
 def test_folds_of_ones_own(rng):
     """Stimuli kept whole: what tells only the stimulus does not tell its class."""
     stimuli = np.repeat(np.arange(8), 10)
@@ -67,7 +73,7 @@ def test_probes_are_decoders_with_their_options(rng, options):
     """Unequal classes, balanced by weight; every fold by a decoder of the others."""
     y, folds = np.array([1] * 30 + [-1] * 12), np.arange(42) % 3
     x = rng.normal(size=(42, 4)) + 0.4 * y[:, None]
-    other, z = rng.normal(size=(30, 4)) + [0.4], np.array([1] * 25 + [-1] * 5)
+    other, z = rng.normal(0.4, size=(30, 4)), np.array([1] * 25 + [-1] * 5)
     right = np.empty(42)
     for fold in range(3):
         decision = solvers.fit(x, y, folds != fold, **options).decision_values(x)[0]
@@ -177,6 +183,51 @@ def test_linear_classifier_falls_at_its_closed_form(rng):
     distance = measures.linear_distance(f, w[:, 0])
     for size in np.quantile(distance, [0.1, 0.5, 0.9]) + 1e-9:
         assert attack(w, x, (f > 0).astype(int), size) == (distance > size).mean()
+
+
+def test_every_step_of_the_attack(rng):
+    """A naive attack from the same random starts: steps of a quarter of the radius up the cross-entropy, kept in the ball."""
+    w, x, y, seen, pulled = rng.normal(size=(3, 4)), rng.normal(size=(6, 3)), np.array([0, 1, 2, 3, 0, 1]), [], []
+    accuracy = measures.pgd_accuracy(
+        lambda z: seen.append(z) or z @ w,
+        lambda z, v: pulled.append(v) or v @ w.T,
+        x, y, epsilon=0.5, n_steps=3, n_restarts=2, rng=np.random.default_rng(4),
+    )  # fmt: skip
+    starts, radius, path, slopes = np.random.default_rng(4), 0.5 * measures.input_sd(x), [x], []
+    scale = np.sqrt(((x @ w - (x @ w).mean(axis=1, keepdims=True)) ** 2).mean())
+    for _ in range(2):
+        path.append(x + starts.uniform(-radius, radius, x.shape))
+        for _ in range(3):
+            odds = np.exp(path[-1] @ w / scale)
+            slopes.append(odds / odds.sum(axis=1, keepdims=True) - np.eye(4)[y])
+            path.append(np.clip(path[-1] + radius / 4 * np.sign(slopes[-1] @ w.T), x - radius, x + radius))
+    np.testing.assert_allclose(seen, path)
+    np.testing.assert_allclose(pulled, slopes)
+    assert accuracy == np.all([(z @ w).argmax(axis=1) == y for z in path], axis=0).mean()
+
+
+def test_a_sample_turned_on_the_way_is_turned():
+    """Wrong in a band alone that the attack steps into and out of again."""
+    x = np.array([[0.0], [10.0]])
+    radius = measures.input_sd(x)
+    accuracy = measures.pgd_accuracy(
+        lambda z: np.where((z - x > 0.5 * radius) & (z - x < 0.8 * radius), -1.0, 1.0),
+        lambda z, v: -v,
+        x, np.array([1, 1]), epsilon=1.0, n_steps=8, n_restarts=1, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert accuracy == 0
+
+
+def test_logits_that_differ_in_the_tenth_digit_differ():
+    options = {"epsilon": 0.0, "rng": np.random.default_rng(0)}
+    far = np.array([[1e9, 1e9 + 1]] * 2)
+    assert measures.pgd_accuracy(lambda x: far, lambda x, v: 0 * x, np.eye(2), np.array([1, 1]), **options) == 1
+
+
+def test_input_sd_by_hand():
+    assert measures.input_sd(np.array([[0.0, 10.0], [2.0, 10.0], [4.0, 16.0]])) == pytest.approx(
+        np.sqrt((8 / 3 + 8) / 2)
+    )
 
 
 def test_two_columns_and_one_say_the_same(rng):
