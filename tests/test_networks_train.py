@@ -19,7 +19,7 @@ from piriform.networks import backend
 from piriform.networks.architectures import Network, init
 from piriform.networks.backend import jax
 from piriform.networks.checkpoints import checkpoint_path, load_checkpoint, save_checkpoint
-from piriform.networks.ensemble import Condition, Training, rate_factor
+from piriform.networks.ensemble import Condition, Training
 from piriform.networks.task import Examples, Task
 from piriform.networks.train import train
 
@@ -202,19 +202,12 @@ def test_a_network_that_diverges_stops_and_the_others_go_on():
     assert np.isfinite(found.accuracy(examples)[:2]).all()
 
 
-def test_accuracy_and_loss_of_outputs(ensemble):
-    examples = [each.test for each in TASKS]
-    outputs = ensemble.outputs(examples)
-    labels = examples[2].labels
-    right = (outputs[5, 3, :, 0] > 0) == (labels == 1)
-    assert ensemble.accuracy(examples)[5, 3] == pytest.approx(
-        (right[labels == 0].mean() + right[labels == 1].mean()) / 2
-    )
-    hinge = np.maximum(0.5 - (2 * labels - 1) * outputs[5, 3, :, 0], 0).mean()
-    assert ensemble.losses(examples)[5, 3] == pytest.approx(hinge, rel=1e-5)
-    assert ensemble.outputs_of(5, examples[2].inputs) == pytest.approx(outputs[5], rel=1e-6)
-    hidden = np.maximum(examples[2].inputs @ ensemble.at(5, 3)["w1"] + ensemble.at(5, 3)["b1"], 0)
-    assert ensemble.activity(5, examples[2].inputs)[3] == pytest.approx(hidden, rel=1e-4, abs=1e-5)
+def test_a_network_that_breaks_in_its_last_step_is_no_network():
+    """The loss is known at the start of a step only; at the end the parameters tell."""
+    condition = Condition("wild", learning_rate=1e37)
+    found = train(NETWORK, TASKS[:1], [condition], training=Training(n_steps=1, n_checkpoints=2, batch=0))
+    assert found.diverged_at.tolist() == [1]
+    assert [np.isfinite(found.at(0, at)["readout"]).all() for at in (0, 1)] == [True, False]
 
 
 def test_perp_grad_keeps_every_tensor_orthogonal_to_its_step():
@@ -241,12 +234,6 @@ def test_a_cap_holds_the_margin():
     margin = found.margins([TASKS[0].train])[:, -1]
     assert np.quantile(margin[0], 0.9) > 1.5
     assert np.quantile(margin[1], 0.9) < 0.6
-
-
-def test_adam_has_no_rate_factor():
-    assert rate_factor(NETWORK, "sgd", 2.0) == 2.0
-    assert rate_factor(replace(NETWORK, readout="sqrt"), "momentum", 2.0) == 0.25
-    assert rate_factor(NETWORK, "adam", 2.0) == rate_factor(replace(NETWORK, readout="standard"), "sgd", 2.0) == 1.0
 
 
 @pytest.mark.parametrize(
