@@ -122,6 +122,7 @@ def test_weight_changes(rng):
     assert measures.relative_change(3 * start, start) == pytest.approx(2)
     assert np.isnan(measures.relative_change(start, 0 * start))
     assert measures.sign_similarity(5 * start, start) == 1
+    assert measures.sign_similarity(np.array([[0.0, 0.0, 1.0, 1.0]]), np.array([[0.0, 1.0, 0.0, 1.0]])) == 0.5
     unrelated = measures.sign_similarity(rng.normal(size=(200, 200)), start)
     assert abs(unrelated - 0.5) < 4 * 0.5 / 200
 
