@@ -74,8 +74,8 @@ def test_silent_units_are_in_no_pair(rng):
 
 
 def test_excess_and_p_value_by_hand():
-    result = measures.Convergence(0.5, np.array([0.1, 0.2, 0.6, 0.5]), 3)
-    assert result.excess == pytest.approx(0.5 - 0.35)
+    result = measures.Convergence(0.5, np.array([0.1, 0.2, 0.9, 0.5]), 3)
+    assert result.excess == pytest.approx(0.5 - 1.7 / 4)
     assert result.p_value == (1 + 2) / (1 + 4)  # a tie counts
 
 
