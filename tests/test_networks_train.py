@@ -156,6 +156,10 @@ def test_checkpoints_of_another_training_are_refused(tmp_path):
         train(NETWORK, TASKS[:1], CONDITIONS[1:2], training=TRAINING, folder=tmp_path)
     with pytest.raises(ConfigError, match="belongs to another training"):
         train(NETWORK, TASKS[1:2], CONDITIONS[:1], training=TRAINING, seeds=[0], folder=tmp_path)
+    start = {"w1": np.zeros((1, 5, 8)), "b1": np.zeros((1, 8)), "readout": np.zeros((1, 8, 1))}
+    for changed in ({"seed": 2}, {"start": start}):
+        with pytest.raises(ConfigError, match="belongs to another training"):
+            train(NETWORK, TASKS[:1], CONDITIONS[:1], training=TRAINING, folder=tmp_path, **changed)
 
 
 def test_everything_that_decides_the_numbers_is_in_the_digest():
