@@ -15,11 +15,12 @@ from piriform.networks.backend import jax, precision
 NETWORKS = {
     "mlp": Network((5,), (8,)),
     "deep": Network((5,), (6, 8), 3, activation="tanh", readout="sqrt"),
-    "quadratic": Network((5,), (8,), activation="quadratic"),
+    "quadratic": Network((5,), (8,), activation="quadratic", epsilon=0.6),
     "standard": Network((5,), (8,), 3, readout="standard"),
     "cnn": Network((8, 8, 1), (3, 4, 10), 10),
     "rnn": Network((6, 5), (8,), activation="tanh"),
     "dale": Network((5,), (8,), dale=True),
+    "deep dale": Network((5,), (6, 8), dale=True),
 }
 
 
@@ -57,19 +58,20 @@ def test_antisymmetric_start_gives_zero(name):
     assert np.abs(outputs).max() < 1e-5 * loud
 
 
-@pytest.mark.parametrize("name", ["mlp", "quadratic", "standard", "dale", "deep"])
+@pytest.mark.parametrize("name", ["mlp", "quadratic", "standard", "dale", "deep dale", "deep"])
 def test_mlp_by_the_equation(name):
     network = NETWORKS[name]
     rng = np.random.default_rng(1)
     p = {key: rng.standard_normal(values.shape).astype(np.float32) for key, values in started(network).items()}
     x = trials(network)
-    phi = {"relu": lambda h: np.maximum(h, 0), "tanh": np.tanh, "quadratic": lambda h: h + 0.125 * h**2}
+    phi = {"relu": lambda h: np.maximum(h, 0), "tanh": np.tanh, "quadratic": lambda h: h + 0.3 * h**2}
     phi = phi[network.activation]
     hidden = phi(x @ p["w1"] + p["b1"])
-    if name == "deep":
-        hidden = phi(hidden @ p["w2"] / np.sqrt(6) + p["b2"])
+    if "deep" in name:
+        w2 = np.array([1, -1, 1, -1, 1, -1])[:, None] * np.abs(p["w2"]) if network.dale else p["w2"]
+        hidden = phi(hidden @ w2 / np.sqrt(6) + p["b2"])
     readout = p["readout"]
-    if name == "dale":
+    if network.dale:
         readout = np.array([1, -1, 1, -1, -1, 1, -1, 1])[:, None] * np.abs(readout)
     factor = {"mean": 2 / 8, "sqrt": 2 / np.sqrt(8), "standard": 2.0}[network.readout]
     assert outputs_and_features(network, p, x, 2.0)[0] == pytest.approx(factor * hidden @ readout, rel=1e-4, abs=1e-5)
@@ -89,6 +91,17 @@ def test_cnn_by_direct_convolution():
     assert found["hidden1"] == pytest.approx(halved.reshape(2, -1), rel=1e-4, abs=1e-5)
     dense = np.maximum(halved.reshape(2, -1) @ p["w2"] / np.sqrt(12), 0)
     assert found["hidden2"] == pytest.approx(dense, rel=1e-4, abs=1e-5)
+
+
+def test_an_odd_last_row_and_column_of_an_image_are_left_out():
+    """Means over the 2 x 2 places of the first rows and columns; a blank edge tells them from the last."""
+    network = Network((5, 7, 1), (1, 6), 2, bias=False)
+    p = {"w1": np.zeros((9, 1)), "w2": np.zeros((6, 6)), "readout": np.zeros((6, 2))}
+    p["w1"][4] = 1  # each place sees itself
+    x = trials(network, 2)
+    found = outputs_and_features(network, p, x)[1]["hidden1"].reshape(2, 2, 3)
+    expected = np.maximum(x[:, :4, :6, 0], 0).reshape(2, 2, 2, 3, 2).mean(axis=(2, 4))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_rnn_by_a_loop_over_time():
@@ -118,7 +131,8 @@ def test_rank_and_norm_at_the_start(rank):
 
 def test_full_rank_is_the_default():
     network = NETWORKS["mlp"]
-    assert (started(network, rank=5)["w1"] == started(network)["w1"]).all()
+    for rank in (4, 5):  # of 5 x 4 independent weights
+        assert (started(network, rank=rank)["w1"] == started(network)["w1"]).all()
 
 
 def test_twins_have_the_rank_of_their_half():
@@ -130,9 +144,21 @@ def test_weights_have_their_scale():
     wide = Network((200,), (400,), antisymmetric=False)
     weights = started(wide, init_scale=0.5)["w1"]
     assert weights.std() == pytest.approx(0.5, rel=4 / np.sqrt(2 * weights.size))
+    kurtosis = ((weights / 0.5) ** 4).mean()
+    assert kurtosis == pytest.approx(3, abs=4 * np.sqrt(96 / weights.size))  # of the normal distribution
     standard = started(Network((200,), (400,), antisymmetric=False, readout="standard"), init_scale=0.5)
     assert standard["w1"].std() == pytest.approx(0.5 / np.sqrt(200), rel=4 / np.sqrt(2 * weights.size))
     assert standard["readout"].std() == pytest.approx(0.5 / np.sqrt(400), rel=4 / np.sqrt(2 * 400))
+
+
+def test_twins_have_the_scale_of_a_layer_as_wide():
+    """A unit receives as much variance from pairs of equal units as from as many that are not."""
+    standard = started(Network((20,), (800,), readout="standard"), init_scale=0.5)
+    assert standard["readout"].std() == pytest.approx(0.5 / np.sqrt(800), rel=4 / np.sqrt(2 * 400))
+    for readout in ("mean", "standard"):
+        recurrent = started(Network((3, 20), (200,), readout=readout), init_scale=0.5)["recurrent"]
+        # (h_1 w_1 + h_2 w_2) of two units of equal h: w of half the variance
+        assert recurrent.std() == pytest.approx(0.5 / np.sqrt(2), rel=4 / np.sqrt(2 * 100**2))
 
 
 def test_the_same_seed_gives_the_same_numbers():
@@ -151,6 +177,7 @@ def test_float64_by_option():
 def test_weights_in_order():
     assert weight_names(started(NETWORKS["cnn"])) == ["w1", "w2", "w3", "readout"]
     assert weight_names(started(NETWORKS["rnn"])) == ["w1", "recurrent", "readout"]
+    assert weight_names(dict.fromkeys(["b1", "readout", "w10", "w2", "w1"])) == ["w1", "w2", "w10", "readout"]
 
 
 def test_deep_linear_is_a_product():
@@ -173,6 +200,7 @@ def test_deep_linear_is_a_product():
         ({"hidden": (7,)}, "antisymmetric units come in pairs"),
         ({"shape": (4, 5), "hidden": (4, 4)}, "an rnn has one hidden layer"),
         ({"shape": (2, 2, 1), "hidden": (4, 4, 4)}, r"\(2, 2\) cannot be halved 2 times"),
+        ({"shape": (2, 8, 1), "hidden": (4, 4, 4)}, r"\(2, 8\) cannot be halved 2 times"),
         ({"shape": (4, 5), "dale": True}, "dale does not go with kind rnn and antisymmetric units"),
     ],
 )

@@ -119,6 +119,12 @@ def test_richness_is_1_minus_cka_with_the_projection_onto_the_outputs(rng):
     assert measures.richness(x, f) == pytest.approx(float(expected))
 
 
+def test_kernel_of_several_outputs_is_the_sum_of_theirs(rng):
+    jacobian = rng.normal(size=(2, 6, 3, 5))
+    expected = sum(jacobian[:, :, o] @ jacobian[:, :, o].swapaxes(1, 2) for o in range(3))
+    np.testing.assert_allclose(measures.jacobian_kernel(jacobian), expected)
+
+
 def test_dense_kernel_is_that_of_the_jacobian(rng):
     x, w, a = rng.normal(size=(7, 4)), rng.normal(size=(5, 4)), rng.normal(size=(2, 5))
     h = np.tanh(x @ w.T)
@@ -145,6 +151,22 @@ def test_quality_and_utilization_are_projections(rng):
     np.testing.assert_allclose(spectrum.quality, ((q.T @ left) ** 2).sum(axis=0) / 2)
     f = f - f.mean()
     np.testing.assert_allclose(spectrum.utilization, (f.T @ left)[0] ** 2 / (f**2).sum())
+
+
+def test_tolerance_says_what_is_no_direction(rng):
+    """Outputs, and features, of singular values 1, 1e-3 and 1e-7: three, two or one count."""
+    q, _ = np.linalg.qr(np.column_stack([np.ones(30), rng.normal(size=(30, 9))]))
+    x, f = q[:, 1:] * np.arange(1, 10), q[:, 1:4] * [1.0, 1e-3, 1e-7] + 4
+    for tolerance, n_outputs in ((1e-2, 1), (1e-5, 2), (1e-9, 3)):
+        counted = q[:, 1 : 1 + n_outputs]
+        expected = measures.richness(x, counted)
+        assert measures.richness(x, f, tolerance=tolerance) == pytest.approx(float(expected))
+        spectrum = measures.feature_spectrum(f, q[:, 1:4], x, tolerance=tolerance)
+        np.testing.assert_allclose(spectrum.quality, (np.arange(3) < n_outputs) / 3, atol=1e-6)
+        spectrum = measures.feature_spectrum(x[:, :3], f, x[:, 3:5], tolerance=tolerance)
+        np.testing.assert_allclose(spectrum.quality, (np.arange(3) >= 3 - n_outputs) / n_outputs, atol=1e-6)
+        np.testing.assert_allclose(spectrum.utilization, 0, atol=1e-6)
+    assert measures.richness(x, f) == pytest.approx(float(measures.richness(x, q[:, 1:3])))
 
 
 # invariances
@@ -182,6 +204,7 @@ def test_a_network_that_is_not_finite_disturbs_no_other(rng):
     whole, kernels = np.stack([np.eye(3)] * 2), np.stack([np.full((3, 3), np.inf), np.eye(3)])
     for measure in (measures.kernel_alignment, measures.kernel_drift, measures.cka_of_kernels):
         assert np.isnan(measure(kernels, whole)).tolist() == [True, False]
+        assert np.isnan(measure(whole, kernels)).tolist() == [True, False]
 
 
 def test_quality_of_random_functions(rng):

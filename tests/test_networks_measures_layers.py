@@ -49,9 +49,11 @@ def test_nc1_of_two_classes_is_2_over_dprime_squared(rng):
     assert values.nc2_angle == pytest.approx(0, abs=1e-12)
 
 
-def test_collapse_follows_its_definition(rng):
+@pytest.mark.parametrize("breadth", [1.0, 0.01])
+def test_collapse_follows_its_definition(rng, breadth):
     x, y, w = rng.normal(size=(40, 6)), np.repeat(np.arange(4), [5, 10, 12, 13]), rng.normal(size=(4, 6))
     x[:, 0] += y  # means of different lengths
+    x[:, 1:] *= breadth  # which lie nearly on a line if small
     means = np.array([x[y == c].mean(axis=0) for c in range(4)])
     f = -((x[:, None] - means) ** 2).sum(axis=2) + 0.1 * rng.normal(size=(40, 4))
     centred = means - means.mean(axis=0)
@@ -81,12 +83,20 @@ def test_one_output_means_two_classes(rng):
 
 
 def test_disagreement_on_other_samples(rng):
-    x, y, w = simplex(3)
+    x, y = rng.normal((3.0, 0, 0, 1), size=(30, 4)), np.repeat([0, 1, 2], 10)
+    held, f = rng.normal((3.0, 0, 0, 1), size=(50, 4)), rng.normal(size=(50, 3))
+    means = np.array([x[y == code].mean(axis=0) for code in range(3)])
+    nearest = ((held[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
     shared = moments(x)
-    held = x + 0.01 * rng.normal(size=x.shape)
-    values = [disagreement(shared, class_moments(shared, y), held @ turned.T, features=held) for turned in (w, -w)]
-    assert values[0] == 0
-    assert values[1] > 0.9
+    found = disagreement(shared, class_moments(shared, y), f, features=held)
+    assert found == pytest.approx((f.argmax(axis=1) != nearest).mean())
+
+
+def test_broken_outputs_leave_what_needs_none():
+    x, y, w = simplex(3)
+    values = measures.neural_collapse(x, y, outputs=np.full((12, 3), np.nan), weights=w)
+    assert np.isnan(values.nc4)
+    assert [values.nc1, values.nc3] == pytest.approx([0, 0], abs=1e-12)
 
 
 def test_coinciding_class_means_give_nan():
@@ -112,6 +122,7 @@ def test_weight_changes(rng):
     assert measures.relative_change(3 * start, start) == pytest.approx(2)
     assert np.isnan(measures.relative_change(start, 0 * start))
     assert measures.sign_similarity(5 * start, start) == 1
+    assert measures.sign_similarity(np.array([[0.0, 0.0, 1.0, 1.0]]), np.array([[0.0, 1.0, 0.0, 1.0]])) == 0.5
     unrelated = measures.sign_similarity(rng.normal(size=(200, 200)), start)
     assert abs(unrelated - 0.5) < 4 * 0.5 / 200
 
@@ -145,7 +156,7 @@ def test_fisher_of_gaussian_clouds(rng):
 
 
 def test_fisher_follows_its_definition(rng):
-    x, y = rng.normal(size=(36, 4)), np.repeat([0, 1, 2], 12)
+    x, y = rng.normal(size=(36, 4)) * [1, 1, 1e-3, 1], np.repeat([0, 1, 2], 12)  # a quiet unit counts
     halves = np.tile([0, 1], 18)
     logs = []
     for c, d in combinations(range(3), 2):
@@ -209,94 +220,11 @@ def test_silent_layers_have_no_margin():
     assert np.isnan(measures.fisher_log2(x[[0, 1, 4, 5]], np.array([0, 0, 1, 1])))
 
 
-# the standard set
-
-
-@pytest.fixture
-def checkpoints(rng):
-    y = np.repeat(["nontarget", "target"], 20)
-    x = np.maximum(rng.normal(size=(3, 2, 40, 6)) + (y == "target")[:, None] * np.arange(6) / 3, 0)
-    w = rng.normal(size=(3, 2, 1, 6))
-    return x, x @ w.swapaxes(-1, -2), y, w
-
-
-def test_standard_set_holds_what_the_functions_say(checkpoints):
-    x, f, y, w = checkpoints
-    values = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
-    assert tuple(values) == measures.CHECKPOINT_MEASURES
-    assert all(value.shape == (3, 2) for value in values.values())
-    one = x[2, 1]
-    collapse = measures.neural_collapse(one, y, outputs=f[2, 1], weights=w[2, 1])
-    expected = {name: getattr(collapse, name) for name in ("nc1", "cdnv", "nc2_norm", "nc2_angle", "nc3", "nc4")} | {
-        "richness": measures.richness(one, f[2, 1]),
-        "effective_rank": measures.effective_rank(one - one.mean(axis=0)),
-        "participation_ratio": measures.participation_ratio(one),
-        "cka_start": measures.cka(one, x[0, 1]),
-        "selectivity": np.nanmean(measures.class_selectivity(one, y)),
-        "lifetime_sparseness": np.nanmean(measures.lifetime_sparseness(one)),
-        "population_sparseness": np.nanmean(measures.population_sparseness(one)),
-        "fisher_log2": measures.fisher_log2(one, y),
-        "margin": measures.rms_margin(one, y),
-    }
-    assert {name: float(values[name][2, 1]) for name in values} == pytest.approx(
-        {name: float(value) for name, value in expected.items()}, abs=1e-10
-    )
-
-
-def test_stacks_and_wholes_agree(checkpoints, monkeypatch):
-    x, f, y, w = checkpoints
-    whole = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
-    monkeypatch.setattr("piriform.networks.measures.checkpoint.STACK", 40 * 6 * 3)
-    parts = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
-    for name in whole:
-        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-12, atol=1e-14)
-
-
-def test_a_broken_network_is_nan_and_the_others_are_not(checkpoints):
-    x, f, y, w = checkpoints
-    whole = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
-    x = x.copy()
-    x[1, 0, 5, 2] = np.inf
-    f = f.copy()
-    f[1, 0] = np.nan
-    values = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
-    for name, value in values.items():
-        assert np.isnan(value[1, 0]), name
-        value[1, 0] = whole[name][1, 0]
-        np.testing.assert_allclose(value, whole[name], err_msg=name)
-
-
-def test_what_is_not_given_is_nan(checkpoints):
-    x, f, y, _ = checkpoints
-    values = measures.checkpoint_measures(x[0, 0], f[0, 0], y)
-    assert {name for name, value in values.items() if np.isnan(value)} == {"cka_start", "nc3"}
-
-
-@pytest.mark.parametrize("without", [("margin",), measures.COSTLY])
-def test_what_costs_most_can_be_left_out(checkpoints, without):
-    x, f, y, w = checkpoints
-    whole = measures.checkpoint_measures(x, f, y, start=x[0], weights=w)
-    options = measures.CheckpointOptions(without=without)
-    values = measures.checkpoint_measures(x, f, y, start=x[0], weights=w, options=options)
-    for name in without:
-        assert np.isnan(values.pop(name)).all()
-    for name, value in values.items():
-        np.testing.assert_array_equal(value, whole[name])
-
-
 # errors
 
 
-def test_errors(checkpoints):
-    x, f, y, w = checkpoints
-    with pytest.raises(MeasureError, match="all but the last axis must agree"):
-        measures.checkpoint_measures(x, f[0], y)
-    with pytest.raises(MeasureError, match="unknown costly measure 'nc1'"):
-        measures.CheckpointOptions(without=("nc1",))
-    with pytest.raises(MeasureError, match="start has shape"):
-        measures.checkpoint_measures(x, f, y, start=x[:, 0])
-    with pytest.raises(MeasureError, match="weights have leading axes"):
-        measures.checkpoint_measures(x, f, y, weights=w[0])
+def test_errors(rng):
+    x, y, w = rng.normal(size=(3, 2, 40, 6)), np.repeat(["nontarget", "target"], 20), rng.normal(size=(3, 2, 1, 6))
     with pytest.raises(MeasureError, match="one label per sample"):
         measures.neural_collapse(x, y[:3])
     with pytest.raises(MeasureError, match="at least two classes are needed"):

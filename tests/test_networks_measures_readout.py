@@ -1,10 +1,11 @@
 """Probes, task geometry and attacks: what can be read out, and how easily it is turned."""
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 
+from piriform import solvers
 from piriform.errors import MeasureError
 from piriform.networks import measures
 
@@ -41,6 +42,12 @@ def test_probes_are_held_out(rng):
     assert abs(np.mean(values) - 0.5) < 4 * np.std(values) / np.sqrt(40)
 
 
+def test_probes_of_three_classes_have_their_chance_level(rng):
+    y = np.repeat(["a", "b", "c"], 10)
+    values = [measures.probe_accuracy({"x": rng.normal(size=(30, 5))}, y, solver="lda")["x"] for _ in range(100)]
+    assert abs(np.mean(values) - 1 / 3) < 4 * np.std(values) / np.sqrt(100)
+
+
 def test_folds_of_ones_own(rng):
     """Stimuli kept whole: what tells only the stimulus does not tell its class."""
     stimuli = np.repeat(np.arange(8), 10)
@@ -56,6 +63,26 @@ def test_transfer(rng):
     assert measures.transfer_accuracy(x, y, moved, y, solver="lda") in (0.5, 1.0)
     assert measures.transfer_accuracy(x[:, :2], y, moved[:, :2], y) == 1
     assert np.isnan(measures.transfer_accuracy(x, y, x[:5], y[:5]))
+
+
+OPTIONS = [{"solver": "svm", "C": 0.01}, {"solver": "svm", "C": 10.0}, {"solver": "lda", "shrinkage": 0.9}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_probes_are_decoders_with_their_options(rng, options):
+    """Unequal classes, balanced by weight; every fold by a decoder of the others."""
+    y, folds = np.array([1] * 30 + [-1] * 12), np.arange(42) % 3
+    x = rng.normal(size=(42, 4)) + 0.4 * y[:, None]
+    other, z = rng.normal(0.4, size=(30, 4)), np.array([1] * 25 + [-1] * 5)
+    right = np.empty(42)
+    for fold in range(3):
+        decision = solvers.fit(x, y, folds != fold, **options).decision_values(x)[0]
+        right[folds == fold] = (np.sign(decision) == y)[folds == fold]
+    expected = (right[y == 1].mean() + right[y == -1].mean()) / 2
+    assert measures.probe_accuracy({"x": x}, y, folds=folds, **options)["x"] == pytest.approx(expected)
+    right = np.sign(solvers.fit(x, y, np.ones(42, bool), **options).decision_values(other)[0]) == z
+    expected = (right[z == 1].mean() + right[z == -1].mean()) / 2
+    assert measures.transfer_accuracy(x, y, other, z, **options) == pytest.approx(expected)
 
 
 # task geometry
@@ -80,6 +107,39 @@ def test_conditions_apart_in_all_dimensions_are_shattered_but_not_abstract(rng):
     assert measures.ccgp(x, y, conditions) < 0.65
 
 
+@pytest.mark.parametrize(("n_conditions", "n_groupings"), [(4, 3), (6, 10), (10, 126)])
+def test_all_balanced_groupings_are_read_out(n_conditions, n_groupings):
+    conditions = np.repeat(np.arange(n_conditions), 2)
+    result = measures.shattering(np.eye(n_conditions)[conditions], conditions, n_folds=2)
+    assert result.groupings.shape == (n_groupings, n_conditions)
+    assert result.dimension == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"C": 0.01}, {"solver": "lda"}, {"solver": "lda", "shrinkage": 0.9}], ids=str)
+def test_shattering_is_the_probe_of_each_grouping(rng, options):
+    conditions = rng.permutation(np.repeat(np.arange(4), 9))
+    x, folds = rng.normal(size=(36, 6)) + np.eye(4, 6)[conditions], np.empty(36, int)
+    for code in range(4):
+        folds[conditions == code] = np.repeat([0, 1, 2], 3)
+    found = measures.shattering(x, conditions, n_folds=3, **options)
+    expected = [
+        measures.probe_accuracy({"x": x}, grouping[conditions], folds=folds, **{"solver": "svm"} | options)["x"]
+        for grouping in found.groupings
+    ]
+    np.testing.assert_allclose(found.accuracy, expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"C": 0.01}, {"solver": "lda"}, {"solver": "lda", "shrinkage": 0.9}], ids=str)
+def test_ccgp_is_the_transfer_from_one_pair_of_conditions_to_the_others(rng, options):
+    conditions, y = np.tile(np.arange(6), 8), np.tile([1, 1, 1, -1, -1, -1], 8)
+    x = rng.normal(size=(48, 6)) + 0.5 * np.eye(6)[conditions] + 0.5 * y[:, None]
+    each = []
+    for pair in product((0, 1, 2), (3, 4, 5)):
+        part = np.isin(conditions, pair)
+        each.append(measures.transfer_accuracy(x[part], y[part], x[~part], y[~part], **{"solver": "svm"} | options))
+    assert measures.ccgp(x, y, conditions, **options) == pytest.approx(np.mean(each))
+
+
 def test_square_lacks_the_exclusive_or(rng):
     corners = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
     conditions = np.repeat(np.arange(4), 50)
@@ -91,8 +151,8 @@ def test_square_lacks_the_exclusive_or(rng):
 
 
 def test_parallelism_is_the_best_pairing(rng):
-    x, y = rng.normal(size=(12, 5)), np.repeat([1, -1], 6)
-    conditions = np.repeat(np.arange(6), 2)
+    x, y = rng.normal(size=(24, 5)), np.repeat([1, -1], 12)
+    conditions = np.repeat(np.arange(6), 4)
     means = np.array([x[conditions == c].mean(axis=0) for c in range(6)])
     scores = []
     for order in permutations(range(3)):
@@ -123,6 +183,51 @@ def test_linear_classifier_falls_at_its_closed_form(rng):
     distance = measures.linear_distance(f, w[:, 0])
     for size in np.quantile(distance, [0.1, 0.5, 0.9]) + 1e-9:
         assert attack(w, x, (f > 0).astype(int), size) == (distance > size).mean()
+
+
+def test_every_step_of_the_attack(rng):
+    """A naive attack from the same random starts: steps of a quarter of the radius up the cross-entropy, kept in the ball."""
+    w, x, y, seen, pulled = rng.normal(size=(3, 4)), rng.normal(size=(6, 3)), np.array([0, 1, 2, 3, 0, 1]), [], []
+    accuracy = measures.pgd_accuracy(
+        lambda z: seen.append(z) or z @ w,
+        lambda z, v: pulled.append(v) or v @ w.T,
+        x, y, epsilon=0.5, n_steps=3, n_restarts=2, rng=np.random.default_rng(4),
+    )  # fmt: skip
+    starts, radius, path, slopes = np.random.default_rng(4), 0.5 * measures.input_sd(x), [x], []
+    scale = np.sqrt(((x @ w - (x @ w).mean(axis=1, keepdims=True)) ** 2).mean())
+    for _ in range(2):
+        path.append(x + starts.uniform(-radius, radius, x.shape))
+        for _ in range(3):
+            odds = np.exp(path[-1] @ w / scale)
+            slopes.append(odds / odds.sum(axis=1, keepdims=True) - np.eye(4)[y])
+            path.append(np.clip(path[-1] + radius / 4 * np.sign(slopes[-1] @ w.T), x - radius, x + radius))
+    np.testing.assert_allclose(seen, path)
+    np.testing.assert_allclose(pulled, slopes)
+    assert accuracy == np.all([(z @ w).argmax(axis=1) == y for z in path], axis=0).mean()
+
+
+def test_a_sample_turned_on_the_way_is_turned():
+    """Wrong in a band alone that the attack steps into and out of again."""
+    x = np.array([[0.0], [10.0]])
+    radius = measures.input_sd(x)
+    accuracy = measures.pgd_accuracy(
+        lambda z: np.where((z - x > 0.5 * radius) & (z - x < 0.8 * radius), -1.0, 1.0),
+        lambda z, v: -v,
+        x, np.array([1, 1]), epsilon=1.0, n_steps=8, n_restarts=1, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert accuracy == 0
+
+
+def test_logits_that_differ_in_the_tenth_digit_differ():
+    options = {"epsilon": 0.0, "rng": np.random.default_rng(0)}
+    far = np.array([[1e9, 1e9 + 1]] * 2)
+    assert measures.pgd_accuracy(lambda x: far, lambda x, v: 0 * x, np.eye(2), np.array([1, 1]), **options) == 1
+
+
+def test_input_sd_by_hand():
+    assert measures.input_sd(np.array([[0.0, 10.0], [2.0, 10.0], [4.0, 16.0]])) == pytest.approx(
+        np.sqrt((8 / 3 + 8) / 2)
+    )
 
 
 def test_two_columns_and_one_say_the_same(rng):

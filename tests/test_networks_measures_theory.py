@@ -69,7 +69,8 @@ def test_mode_time_is_the_inverse():
 
 
 def test_errors():
-    with pytest.raises(MeasureError, match="must be above 0"):
-        measures.mode_strength(np.zeros(1), sigma=np.array(1.0), start=np.array(0.0), tau=1.0)
+    for sigma, start, tau in ((1.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0)):
+        with pytest.raises(MeasureError, match="must be above 0"):
+            measures.mode_strength(np.zeros(1), sigma=np.array(sigma), start=np.array(start), tau=tau)
     with pytest.raises(MeasureError, match="weights and beta have lengths 3 and 2"):
         measures.polynomial_test_loss(np.ones((4, 3)), np.ones(2), alpha=1, eps=1)

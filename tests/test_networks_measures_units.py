@@ -66,9 +66,17 @@ def test_silent_units_are_in_no_pair(rng):
     matching = measures.matched_units(x, x[:, ::-1])
     assert matching.first.tolist() == [0, 2, 3]
     assert matching.second.tolist() == [3, 1, 0]
+    assert measures.convergence(x, x[:, :2], rng=rng, n_shuffles=3).n_pairs == 1
+    assert len(measures.convergence(x, x, rng=rng, n_shuffles=3).null) == 3
     nothing = measures.convergence(np.ones((20, 2)), x, rng=rng)
     assert np.isnan(nothing.correlation)
     assert nothing.n_pairs == 0
+
+
+def test_excess_and_p_value_by_hand():
+    result = measures.Convergence(0.5, np.array([0.1, 0.2, 0.9, 0.5]), 3)
+    assert result.excess == pytest.approx(0.5 - 1.7 / 4)
+    assert result.p_value == (1 + 2) / (1 + 4)  # a tie counts
 
 
 def test_unrelated_networks_do_not_exceed_the_null(rng):
@@ -137,6 +145,25 @@ def test_patterns_of_many_units_tell_nothing(rng):
     assert unique == 1
     assert information.plugin == pytest.approx(1)
     assert information.corrected == pytest.approx(0, abs=1e-12)
+
+
+def test_bias_is_the_mean_over_shuffled_labels(rng):
+    x, y = rng.normal(size=(60, 3)), rng.integers(0, 3, size=60)
+    found = measures.unit_information(x, y, rng=np.random.default_rng(1), n_bins=4, n_shuffles=2).bias
+    shuffle, bins = np.random.default_rng(1), adaptive_bins(x, 4)
+    each = [
+        [mutual_info_score(labels, bins[:, at]) for at in range(3)]
+        for labels in (shuffle.permutation(y), shuffle.permutation(y))
+    ]
+    np.testing.assert_allclose(found, np.mean(each, axis=0) / np.log(2))
+
+
+def test_share_of_unique_patterns_is_one_of_samples(rng):
+    x = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    assert measures.pattern_information(x, np.array([0, 0, 1, 1]), rng=rng)[1] == 2 / 4
+    three = np.array([[0.0], [1.0], [2.0], [2.0]])  # two bins: 0 with 1, 2 with 2
+    for n_bins, unique in ((2, 0), (3, 2 / 4)):
+        assert measures.pattern_information(three, np.array([0, 0, 1, 1]), rng=rng, n_bins=n_bins)[1] == unique
 
 
 def test_bins_hold_equally_many_distinct_values(rng):

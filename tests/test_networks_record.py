@@ -248,6 +248,15 @@ def test_spikes_have_the_moments_asked_for():
     assert abs(np.corrcoef(counts[:, 0, 0], counts[:, 0, 1])[0, 1]) < 4 / np.sqrt(4000)
 
 
+def test_the_drive_of_a_unit_is_its_activity_above_0_or_above_its_own_least():
+    """Counts of 10,000 s, so that rates are hardly random: 4 spikes/s on average over trials and units."""
+    activity = np.array([[1.0, -1.0, 2.0], [3.0, 1.0, 2.0]])[:, :, None]
+    noise = SpikeNoise(baseline_rate=0.5, evoked_rate=4.0, fano=1.0, trial_gain_sd=0.0)
+    rates = spike_rates(activity, noise, bin_width=1e4, n_baseline=0, rng=np.random.default_rng(0))
+    drive = np.array([[1.0, 0.0, 2.0], [3.0, 2.0, 2.0]])
+    np.testing.assert_allclose(rates[:, :, 0], 0.5 + 4 * drive / drive.mean(), rtol=0.01, atol=0.03)
+
+
 def test_spikes_of_negative_activity_and_shared_gain():
     activity = np.array([-1.0, 1.0])[:, None, None] * np.ones((2, 50, 1))
     activity = np.tile(activity, (2000, 1, 1))

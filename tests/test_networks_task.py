@@ -53,6 +53,47 @@ def test_probes_are_held_out_and_labelled_as_nontargets():
         assert names(task.test, "nontarget") <= names(task.train, "nontarget")
 
 
+def test_repeated_nontargets_are_any_of_them_and_are_shown_as_such_alone():
+    strata = set()
+    for seed in range(8):
+        table = odor_task(Odors(**MICE), rng=np.random.default_rng(seed)).test.table
+        repeated = table["category"].str.startswith("nontarget_repeat")
+        strata |= set(table.loc[repeated, "stratum"])
+        assert not set(table.loc[repeated, "stimulus"]) & set(table.loc[table["category"] == "nontarget", "stimulus"])
+    assert strata == {"0", "1", "2"}
+    none = odor_task(Odors(**MICE | {"n_repeats": 0}), rng=rng()).test.table
+    assert none["category"].value_counts().to_dict() == {"target": 40, "nontarget": 40, "probe_1": 20, "probe_2": 20}
+
+
+def test_the_largest_remainders_are_rounded_up():
+    design = Odors(**MICE | {"n_nontargets": 9, "overlaps": (0.5, 0.3, 0.2)})  # 4.5, 2.7 and 1.8
+    table = odor_task(design, rng=rng()).train.of_class("nontarget").table.drop_duplicates("stimulus")
+    assert table["stratum"].value_counts().to_dict() == {"0": 4, "1": 3, "2": 2}
+
+
+def test_training_trials_are_sorted_by_class_and_test_trials_shuffled():
+    task = odor_task(Odors(**SMALL), rng=rng())
+    assert task.train.labels.tolist() == [0] * 60 + [1] * 60
+    codes = pd.factorize(task.test.table["category"])[0]
+    assert (np.diff(codes) != 0).mean() > 0.5
+
+
+def test_classes_are_chosen_by_name_and_rows_counted_anew():
+    test = odor_task(Odors(**SMALL), rng=rng()).test
+    chosen = test.of_class("target", "probe")
+    assert chosen.table["class"].value_counts().to_dict() == {"target": 40, "probe": 40}
+    assert chosen.table.index.tolist() == list(range(80))
+    rows = np.flatnonzero(test.table["class"].isin(["target", "probe"]))
+    np.testing.assert_array_equal(chosen.inputs, test.inputs[rows])
+
+
+@pytest.mark.parametrize("changed", [{"n_projected": 50}, {"expansion": Expansion(20, 30)}], ids=str)
+def test_training_and_test_pass_through_the_same_circuit(changed):
+    task = odor_task(Odors(**SMALL | changed | {"noise": 0}), rng=rng())
+    target = task.train.of_class("target").inputs[0]
+    np.testing.assert_allclose(task.test.of_class("target").inputs, np.tile(target, (40, 1)))
+
+
 def test_noise_has_its_norm_and_a_mixture_norm_one():
     task = odor_task(Odors(**SMALL | {"noise": 0.5}), rng=rng())
     target = task.train.of_class("target").inputs
@@ -92,6 +133,21 @@ def test_a_circuit_by_hand():
     # drive (1, 0), mean .5; half rate 1 x mean binding .5; normalised (1, 0); summed (2, 0); minus the mean 1
     assert circuit.rates(np.array([[1.0, -3.0]])).tolist() == [[1.0, 0.0]]
     assert circuit.rates(np.zeros((1, 2))).tolist() == [[0.0, 0.0]]
+    # half rate 2 x .5; normalised (1 / 1.5, 0); summed (4/3, 0); minus half of the mean 2/3
+    mild = Circuit(Expansion(2, 2, half_rate=2.0, inhibition=0.5), circuit.binding, circuit.synapses)
+    np.testing.assert_allclose(mild.rates(np.array([[1.0, 0.0]])), [[1.0, 0.0]])
+
+
+def test_connections_are_as_many_and_as_strong_as_asked():
+    circuit = Circuit.drawn(Expansion(300, 200, receptive_share=0.3, connected_share=0.05), 100, rng=rng())
+    for strength, share in ((circuit.binding, 0.3), (circuit.synapses, 0.05)):
+        n = strength.shape[0]
+        expected = share + (1 - share) / n  # one connection of every column is sure
+        assert (strength > 0).mean() == pytest.approx(expected, abs=4 * np.sqrt(share / strength.size))
+        there = strength[strength > 0]
+        assert there.mean() == pytest.approx(1, abs=4 / np.sqrt(len(there)))
+        assert there.std() == pytest.approx(1, abs=4 * np.sqrt(2 / len(there)))
+        assert (strength > 0).any(axis=0).all()
 
 
 def test_normalisation_saturates():

@@ -48,6 +48,9 @@ def ccgp(
 ) -> float:
     """Return the cross-condition generalization performance of a two-class variable.
 
+    For every pair of one condition of each class, a decoder is trained on the pair and tested on all other
+    conditions; the balanced accuracies are averaged (after Bernardi et al. 2020).
+
     Parameters
     ----------
     features : (n_samples, n_units) array

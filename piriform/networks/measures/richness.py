@@ -112,7 +112,7 @@ def feature_spectrum(
     ----------
     features : (..., n_samples, n_units) array
     targets, outputs : (..., n_samples, n_outputs) arrays
-    tolerance : see :func:`richness`; a feature below it carries no quality or utilization
+    tolerance : see :func:`richness`; a feature whose singular value lies below it carries no quality or utilization
 
     Returns
     -------
@@ -130,7 +130,7 @@ def feature_spectrum(
     check_same(clean, as_samples(targets, "targets"), "features and targets")
     check_same(clean, as_samples(outputs, "outputs"), "features and outputs")
     left, size, _ = np.linalg.svd(clean - clean.mean(axis=-2, keepdims=True), full_matrices=False)
-    real = (size > tolerance**2 * size[..., :1]) & (size > 0)
+    real = (size > tolerance * size[..., :1]) & (size > 0)
     shares = [_covered(left * real[..., None, :], output_basis(y, tolerance=tolerance)) for y in (targets, outputs)]
     intensity = divided(size**2, size[..., :1] ** 2)
     return FeatureSpectrum(*(np.where(finite[..., None], part, np.nan) for part in (intensity, *shares)))
