@@ -114,6 +114,50 @@ def test_a_metric_that_falls_with_learning_is_turned_round(tables):
     np.testing.assert_allclose(found["skill"], expected["skill"])
 
 
+def test_only_matched_values_of_all_stimuli_count(tables):
+    expected = comparison(*tables, names=[METRIC])
+    spoiled = []
+    for table in (tables[0], tables[2]):
+        wrong = table.assign(value=-3 * table["day"])
+        spoiled.append(pd.concat([table, wrong.assign(matching="full"), wrong.assign(stimuli="fixed")]))
+    found = comparison(spoiled[0], tables[1], spoiled[1], tables[3], names=[METRIC])
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_every_metric_has_its_rows_and_its_own_values(tables):
+    """A metric in which up means nothing keeps its sign."""
+    other = [table.assign(metric="participation_ratio", value=table["value"] ** 3) for table in (tables[0], tables[2])]
+    both = [pd.concat([table, one]) for table, one in zip((tables[0], tables[2]), other, strict=True)]
+    names = [METRIC, "participation_ratio"]
+    found = comparison(both[0], tables[1], both[1], tables[3], names=names)
+    parts = [comparison(*tables, names=names[:1]), comparison(other[0], tables[1], other[1], tables[3], names=names[1:])]
+    pd.testing.assert_frame_equal(found, pd.concat(parts, ignore_index=True))
+    assert late_values(names[1], both[0], tables[1])["value"].tolist() == other[0]["value"].tolist()
+
+
+def test_accuracy_is_that_of_all_trials_of_the_session(tables):
+    sessions = tables[0].assign(session=[f"day-{day}" for day in tables[0]["day"]])
+    rows = sessions[["subject", "session"]].assign(plateau_day=5.0, accuracy=0.5 + sessions["day"] / 100)
+    behavior = pd.concat([rows.assign(accuracy=0.1, **{"class": "target"}), rows.assign(**{"class": "all"})])
+    found = late_values(METRIC, sessions, behavior)
+    np.testing.assert_allclose(found["behavior"], 0.5 + found["day"] / 100)
+
+
+def test_the_interval_of_a_gain_holds_its_mean(tables):
+    row = comparison(*tables, names=[METRIC]).set_index("candidate").loc["alpha 3"]
+    lines = comparison(*tables, names=[METRIC]).set_index("candidate")["skill"]
+    for trend in ("line", "logarithm"):
+        assert row[f"low_{trend}"] < row[f"mean_{trend}"] < row[f"high_{trend}"]
+        assert row[f"mean_{trend}"] == pytest.approx(row["skill"] - lines[trend])
+
+
+def test_subjects_without_days_from_their_plateau_on_are_not_counted(tables):
+    early = metric_table([("U", day, 1.0) for day in range(1, 5)])
+    behavior = behavior_table(dict.fromkeys("QRSTU", 5.0))
+    found = comparison(pd.concat([tables[0], early]), behavior, *tables[2:], names=[METRIC])
+    assert set(found["n_subjects"]) == {4}
+
+
 def test_too_few_animals_are_said(tables):
     metrics, *others = tables
     found = comparison(metrics[metrics["subject"].isin(["Q", "R"])], *others, names=[METRIC])
