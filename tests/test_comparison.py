@@ -1,13 +1,16 @@
 """Networks against the animals of a study: from tables to the table of the comparison, and its figure."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from study_metrics import Named, script
 
 from piriform.comparison import NO_RISE, comparison, late_values
 from piriform.figures import comparison as figure
 from piriform.figures import style
-from piriform.tables import TABLES, check_table
+from piriform.tables import TABLES, check_table, load_table, save_table
 
 METRIC = "separation_modulation"
 
@@ -183,6 +186,21 @@ def test_the_figure_has_three_panels_a_metric(tables):
     assert lines["alpha 3"].get_ydata()[-1] > 0.8
     assert abs(lines["alpha 1000"].get_ydata()[-1]) < 0.1
     assert [text.get_text() for text in drawn.axes[2].get_yticklabels()][-1] in ("alpha 3", "any", "other animals")
+
+
+@pytest.mark.parametrize("metrics", [[], [METRIC]])
+def test_the_script_compares_the_metrics_asked_for_or_the_one_that_decides(tables, tmp_path, metrics):
+    kinds = ("metrics", "behavior", "network_metrics", "network_behavior")
+    inputs = {name: tmp_path / f"{name}.csv" for name in kinds}
+    for name, table in zip(kinds, tables, strict=True):
+        save_table(table, name.removeprefix("network_"), inputs[name])
+    outputs = Named(table=tmp_path / "comparison.csv", png=tmp_path / "c.png", svg=tmp_path / "c.svg")
+    primary = "decoding_auc" if metrics else METRIC
+    settings = SimpleNamespace(networks=SimpleNamespace(metrics=metrics), verdict=SimpleNamespace(primary=primary))
+    script("comparison")(inputs, outputs, settings=settings)
+    expected = comparison(*tables, names=[METRIC])
+    pd.testing.assert_frame_equal(load_table(outputs.table, "comparison"), expected)
+    assert outputs.svg.stat().st_size > 1000
 
 
 def test_regimes_look_alike_in_output_scale_or_in_loss():
