@@ -4,7 +4,8 @@ A tensor is a :class:`xarray.DataArray` named ``response`` with dims ``(trial, u
 NetCDF file holds the tensors of one subject, one group per session.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,16 @@ def save_trials(tensors: Iterable[xr.DataArray], path: str | Path) -> None:
 
 
 def session_names(path: str | Path) -> list[str]:
-    """Return the sessions in a file, in the order in which they were written (by date)."""
+    """Return the sessions in a file, in the order in which they were written (by date).
+
+    Raises
+    ------
+    TrialsError
+        If there is no such file, or it is cut short or damaged.
+    """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with _readable(path), h5py.File(path, "r") as file:
         groups = {
             name: int(np.ravel(file[name]["response"].attrs["day"])[0]) for name in file if "response" in file[name]
         }
@@ -122,11 +129,11 @@ def session_names(path: str | Path) -> list[str]:
 
 
 def load_trials(path: str | Path, session: str) -> xr.DataArray:
-    """Read and check the tensor of one session; raises :class:`TrialsError` if it is not there."""
+    """Read and check the tensor of one session; raises :class:`TrialsError` if it is not there, or cannot be read."""
     names = session_names(path)
     if session not in names:
         raise TrialsError(f"{path}: no session {session!r}; it holds {', '.join(names) or 'no session'}")
-    with xr.open_dataset(path, engine="h5netcdf", group=session) as dataset:
+    with _readable(path), xr.open_dataset(path, engine="h5netcdf", group=session) as dataset:
         tensor = dataset["response"].load()
     tensor.attrs.update(day=int(tensor.attrs["day"]), bin_width=float(tensor.attrs["bin_width"]))
     return check_trials(tensor)
@@ -153,6 +160,19 @@ def window_mean(tensor: xr.DataArray, start: float, stop: float) -> np.ndarray:
             f"the tensor spans [{time[0] - half:g}, {time[-1] + half:g}) s"
         )
     return tensor.values[:, :, inside].astype(float).mean(axis=2)
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """Tell in one sentence which file cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise TrialsError(f"{path}: no such file; run the workflow again to make it") from None
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise TrialsError(
+            f"{path}: this file of trials is cut short or damaged ({error}); delete it and run the workflow again"
+        ) from error
 
 
 def _column(trials: pd.DataFrame, name: str, kind: str) -> np.ndarray:

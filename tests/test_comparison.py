@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from study_metrics import Named, script
 
-from piriform.comparison import NO_RISE, comparison, late_values
+from piriform.comparison import NO_RISE, comparison, late_values, regime_series
+from piriform.errors import PiriformError
 from piriform.figures import comparison as figure
 from piriform.figures import style
 from piriform.tables import TABLES, check_table, load_table, save_table
@@ -133,7 +134,10 @@ def test_every_metric_has_its_rows_and_its_own_values(tables):
     both = [pd.concat([table, one]) for table, one in zip((tables[0], tables[2]), other, strict=True)]
     names = [METRIC, "participation_ratio"]
     found = comparison(both[0], tables[1], both[1], tables[3], names=names)
-    parts = [comparison(*tables, names=names[:1]), comparison(other[0], tables[1], other[1], tables[3], names=names[1:])]
+    parts = [
+        comparison(*tables, names=names[:1]),
+        comparison(other[0], tables[1], other[1], tables[3], names=names[1:]),
+    ]
     pd.testing.assert_frame_equal(found, pd.concat(parts, ignore_index=True))
     assert late_values(names[1], both[0], tables[1])["value"].tolist() == other[0]["value"].tolist()
 
@@ -144,6 +148,12 @@ def test_accuracy_is_that_of_all_trials_of_the_session(tables):
     behavior = pd.concat([rows.assign(accuracy=0.1, **{"class": "target"}), rows.assign(**{"class": "all"})])
     found = late_values(METRIC, sessions, behavior)
     np.testing.assert_allclose(found["behavior"], 0.5 + found["day"] / 100)
+
+
+def test_a_regime_may_have_a_minus_in_its_name():
+    found = regime_series(pd.DataFrame({"subject": ["alpha 1e-07-0", "alpha 1e-07, rank 1-10"], "day": [3, 4]}))
+    assert found["regime"].tolist() == ["alpha 1e-07", "alpha 1e-07, rank 1"]
+    assert (found["seed"].tolist(), found["step"].tolist()) == (["0", "10"], [3, 4])
 
 
 def test_the_interval_of_a_gain_holds_its_mean(tables):
@@ -159,6 +169,20 @@ def test_subjects_without_days_from_their_plateau_on_are_not_counted(tables):
     behavior = behavior_table(dict.fromkeys("QRSTU", 5.0))
     found = comparison(pd.concat([tables[0], early]), behavior, *tables[2:], names=[METRIC])
     assert set(found["n_subjects"]) == {4}
+
+
+def test_a_metric_that_was_not_measured_has_a_row_that_says_so(tables):
+    found = comparison(*tables, names=["decoding_auc"])
+    assert found["status"].tolist() == ["0 of 3 subjects with 4 days from their plateau on"]
+
+
+@pytest.mark.parametrize(("place", "has", "lacks"), [(2, "behavior", "metrics"), (3, "metrics", "behavior")])
+def test_a_network_that_is_in_one_table_alone_is_refused(tables, place, has, lacks):
+    parts = list(tables)
+    parts[place] = parts[place][parts[place]["subject"] != "alpha 3-1"]
+    message = f"network 'alpha 3-1' is in networks/{has}.csv, but not in networks/{lacks}.csv; delete both tables"
+    with pytest.raises(PiriformError, match=message):
+        comparison(*parts, names=[METRIC])
 
 
 def test_too_few_animals_are_said(tables):

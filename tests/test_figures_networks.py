@@ -32,7 +32,9 @@ def dots(ax):
     return [
         ([*map(float, place)], to_hex(face) != "#ffffff")
         for part in parts
-        for place, face in zip(part.get_offsets(), np.resize(part.get_facecolors(), (len(part.get_offsets()), 4)), strict=True)
+        for place, face in zip(
+            part.get_offsets(), np.resize(part.get_facecolors(), (len(part.get_offsets()), 4)), strict=True
+        )
     ]
 
 
@@ -101,7 +103,7 @@ def test_animals_are_drawn_from_their_plateau_on_around_their_mean_in_order():
 
 def test_networks_are_drawn_from_their_mean_in_the_first_tenth_over_steps():
     late = np.linspace(0, np.log(100), 21)
-    one = Regime(late, np.outer([1.0, 2.0, 6.0], np.arange(21.0)) + [[5.0], [0.0], [-3.0]])
+    one = Regime(late, np.array([[1.0], [2.0], [6.0]]) * np.arange(21.0) + np.array([[5.0], [0.0], [-3.0]]))
     ax = axes()
     comparison.draw_networks({"alpha 1": one}, ax, found=comparison.looks(["alpha 1"]))
     line = next(line for line in ax.get_lines() if line.get_label() == "alpha 1")
@@ -217,7 +219,9 @@ def test_the_figure_shows_the_best_regime_and_all_sessions():
         patch.setattr(representations, "rdm_sets", lambda table: sets)
         drawn = representations.build(pd.DataFrame(rows), pd.DataFrame())
     matrices, (cosine, tau, difference) = drawn.subfigs[0].axes, drawn.subfigs[1].axes
-    shown = {ax.get_title("left"): np.asarray(ax.images[0].get_array(), float)[np.triu_indices(3, 1)] for ax in matrices[:5]}
+    shown = {
+        ax.get_title("left"): np.asarray(ax.images[0].get_array(), float)[np.triu_indices(3, 1)] for ax in matrices[:5]
+    }
     assert list(shown) == ["animals, mean", "good\nstart", "good\nplateau", "good\nend", SHARED]
     means = [values.mean(axis=0) for values in rdms.values()]
     mean = sum(one / np.linalg.norm(one) for one in means)

@@ -251,7 +251,8 @@ def test_days_before_the_plateau_and_unknown_values_do_not_count():
 
 def test_sessions_of_one_day_are_averaged():
     table = animals(late_rise, rng=np.random.default_rng(5), noise=0.5)
-    twice = pd.concat([table.assign(value=table["value"] + 1), table.assign(value=table["value"] - 1)])
+    apart = np.random.default_rng(6).normal(size=len(table))
+    twice = pd.concat([table.assign(value=table["value"] + apart), table.assign(value=table["value"] - apart)])
     one, other = match(table, BOTH), match(twice, BOTH)
     assert all(one[name].skill == pytest.approx(other[name].skill) for name in one)
 

@@ -301,8 +301,9 @@ def test_every_experiment_with_odours_names_them(name, monkeypatch):
         asked.append((overlap, seed))
         measured = ["train_accuracy", *names, *(f"probe_accuracy_{shared}" for shared in module.ODORS.probes)]
         parts = [
-            pd.DataFrame({"condition": condition, "seed": seed, "step": STEPS, "measure": measure})
-            .assign(value=0.95 if measure == "train_accuracy" else 1.0)  # .95 is no plateau
+            pd.DataFrame({"condition": condition, "seed": seed, "step": STEPS, "measure": measure}).assign(
+                value=0.95 if measure == "train_accuracy" else 1.0
+            )  # .95 is no plateau
             for condition in conditions
             for seed in (0, 1)
             for measure in dict.fromkeys(measured)

@@ -98,7 +98,10 @@ def test_the_page_shows_the_comparison(found, tmp_path):
 
 def test_the_scripts_make_tables_figure_and_page_of_an_experiment(found, tmp_path):
     """The experiment itself stands in: what it is asked for, and what becomes of what it finds."""
-    asked, found = [], replace(found, panels=(Panel("course", "x", "the course"), Panel("points", "gain:x", "the gain")))
+    asked, found = (
+        [],
+        replace(found, panels=(Panel("course", "x", "the course"), Panel("points", "gain:x", "the gain"))),
+    )
     main = script("network_experiment")
     main.__globals__["run_experiment"] = lambda *given, **options: asked.append((given, options)) or found
     outputs = Named({kind: tmp_path / f"{kind}.csv" for kind in ("measures", "quantities", "effects", "claims")})
@@ -113,7 +116,9 @@ def test_the_scripts_make_tables_figure_and_page_of_an_experiment(found, tmp_pat
     about = json.loads(outputs.about.read_text())
     assert (about["remarks"], about["seed"], about["seeds"], about["full"]) == (["a remark & more"], 7, 3, False)
     for kind in ("measures", "quantities", "effects", "claims"):
-        pd.testing.assert_frame_equal(load_table(outputs[kind], f"network_{kind}"), getattr(found, kind).reset_index(drop=True))
+        pd.testing.assert_frame_equal(
+            load_table(outputs[kind], f"network_{kind}"), getattr(found, kind).reset_index(drop=True)
+        )
 
     drawn = Named(png=tmp_path / "f.png", svg=tmp_path / "f.svg")
     script("network_figures")(Named(outputs), drawn)
@@ -168,16 +173,19 @@ def test_the_page_has_every_score_in_its_place(tmp_path):
 def test_the_page_has_every_number_of_a_claim_and_of_the_comparison(tmp_path):
     (tmp_path / "a.svg").write_text("<svg/>")
     values = {"a": [1.0, 1.5, 2.5, 3.0], "b": [-1.0, -1.5, -2.5, -3.0], "c": [2.0, 2.0, 2.0, 2.0]}
-    rows = [pd.DataFrame({"condition": name, "seed": range(4), "quantity": "gain:x", "value": v}) for name, v in values.items()]
+    rows = [
+        pd.DataFrame({"condition": name, "seed": range(4), "quantity": "gain:x", "value": v})
+        for name, v in values.items()
+    ]
     claims = [Claim("first", "gain:x", "a"), Claim("second", "gain:x", "b"), Claim("third", "gain:x", "c"),
               Claim("fourth", "gain:x", "a", minus="b")]  # fmt: skip
     made = findings("hidden_progress", pd.concat(rows), claims)
     page = render_networks([experiment(made, tmp_path / "a.svg")], title="demo")
     p, p_contrary = made.claims["p_holm"][0], made.claims["p_contrary"][1]
     assert p != made.claims["p"][0]
-    ends = "<td class=\"nowrap\">{} to {}</td>".format(*(number(made.claims[name][0]) for name in ("low", "high")))
+    ends = '<td class="nowrap">{} to {}</td>'.format(*(number(made.claims[name][0]) for name in ("low", "high")))
     assert f'<td class="yes">held</td><td class="n">2</td>{ends}<td class="n">4</td><td class="n">{p_value(p)}' in page
-    assert f'<td class="no">opposite</td><td class="n">−2</td>' in page
+    assert '<td class="no">opposite</td><td class="n">−2</td>' in page
     assert f'<td class="n">4</td><td class="n">{p_value(p_contrary)}' in page.split("second")[1].split("third")[0]
     assert "all alike" in page.split("third")[1].split("fourth")[0]
     assert "in a minus b rises" in page
@@ -190,6 +198,15 @@ def test_the_page_has_every_number_of_a_claim_and_of_the_comparison(tmp_path):
     kinds = ["n", "n", "n", "nowrap", "n", "nowrap", "n"]
     expected = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True))
     assert f"<td>alpha 3</td>{expected}" in page
+
+
+def test_metrics_that_animals_do_not_have_are_not_compared():
+    study = {"study": "s", "data": "d", "classes": {"target": ["t"], "nontarget": ["n"]}}
+    study |= {"measures": {"metrics": ["decoding_auc"]}, "verdict": {"primary": "decoding_auc"}}
+    networks = {"metrics": ["margin_hard"]}
+    assert parse_config(study | {"networks": networks}).networks.metrics == ["margin_hard"]
+    with pytest.raises(ConfigError, match=r"networks\.metrics: margin_hard is not among measures\.metrics"):
+        parse_config(study | {"networks": networks | {"compare": True}})
 
 
 def test_a_missing_figure_is_named(found, tmp_path):
@@ -250,6 +267,7 @@ def test_claims_are_read_and_printed(found, tmp_path):
         ({"alphas": [0]}, "each must be above 0"),
         ({"alphas": [1, float("nan")]}, "each must be above 0"),
         ({"metrics": ["decoding"]}, "unknown metric 'decoding'"),
+        ({"metrics": ["decoding_auc", "decoding_auc"]}, "decoding_auc, decoding_auc; each must stand once"),
         ({"losses": ["hing 0.1"]}, r"unknown loss 'hing' \(did you mean 'hinge'\?\); choose from cross-entropy, hinge"),
         (
             {"losses": ["hinge -1"]},

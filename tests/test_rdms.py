@@ -101,7 +101,9 @@ def test_rows_say_what_was_measured_and_only_the_window_counts():
     longer.attrs = shown.attrs
     rows = session_distances(longer, window=WINDOW, n_folds=5, source="network", stage="end")
     np.testing.assert_allclose(distances(rows), distances(session_distances(shown, window=WINDOW, n_folds=5)))
-    assert {(row["source"], row["stage"], row["n_units"], row["session"]) for row in rows} == {("network", "end", 6, "s1")}
+    assert {(row["source"], row["stage"], row["n_units"], row["session"]) for row in rows} == {
+        ("network", "end", 6, "s1")
+    }
 
 
 # definitions

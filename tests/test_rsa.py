@@ -125,7 +125,8 @@ def test_a_unit_that_is_silent_counts_as_a_unit_without_distance(session):
     responses, conditions, folds = session
     silent = np.column_stack([responses, np.zeros(30)])
     np.testing.assert_allclose(
-        8 * measures.crossnobis_rdm(silent, conditions, folds), 7 * measures.crossnobis_rdm(responses, conditions, folds)
+        8 * measures.crossnobis_rdm(silent, conditions, folds),
+        7 * measures.crossnobis_rdm(responses, conditions, folds),
     )
 
 

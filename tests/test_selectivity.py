@@ -155,6 +155,13 @@ def test_equal_responses_to_all_stimuli_are_not_sparse(rng):
 # Errors ---------------------------------------------------------------------------------------
 
 
+def test_arrays_that_no_measure_can_work_with_are_refused():
+    with pytest.raises(MeasureError, match=r"features has shape \(0, 3\), expected \(\.\.\., n_samples, n_columns\)"):
+        selectivity.class_selectivity(np.empty((0, 3)), np.empty(0))
+    with pytest.raises(MeasureError, match="all 4 labels are a; at least two classes are needed"):
+        selectivity.class_selectivity(np.ones((4, 3)), np.array(list("aaaa")))
+
+
 def test_what_cannot_be_measured_is_said(rng):
     codes = np.array([0, 1] * 10)
     x = rng.normal(size=(20, 3))
