@@ -327,6 +327,9 @@ def test_conditions_and_variants_are_what_they_are_called():
         assert (one.margin_high < np.inf) == (one.name == "margin held")
         assert (one.margin_low > -np.inf) == (one.name == "margin pushed")
         assert (one.max_norm < np.inf) == (one.name == "norm bounded")
+    late = import_module("piriform.networks.experiments.hidden_progress")
+    assert "order:{} to {}".format(*late.ORDER) in {claim.quantity for claim in late.CLAIMS}
+    assert {*late.ORDER, late.OVERLAP} <= {*late.ODORS.probes}
     for one in circuit.VARIANTS:
         assert one.overlap in one.odors.probes
         assert one.dale == (one.odors.expansion is not None) == (one.name == "circuit")

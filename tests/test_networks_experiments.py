@@ -258,6 +258,20 @@ def test_time_to_a_level_lies_between_checkpoints():
     assert np.isnan(reversal.doublings_to(steps, np.array([0, np.nan, 1, 1]), 0.9))
 
 
+def test_times_are_those_of_the_course_that_they_name(monkeypatch):
+    asked = []
+
+    def seeing(measures, protocol, moment):
+        asked.append((protocol, moment, set(measures["measure"])))
+        return learning_times(measures, protocol, moment)
+
+    learning_times = reversal.learning_times
+    monkeypatch.setattr(reversal, "learning_times", seeing)
+    run_experiment("reversal", Scale(seeds=2, full=False), progress=list)
+    names = [(protocol, moment) for moment in ("early", "over") for protocol in ("all", "readout")]
+    assert asked == [(*name, {f"{what}:{':'.join(name)}" for what in ("accuracy", "loss")}) for name in names]
+
+
 def test_networks_start_again_from_their_plateau_or_their_end():
     """Plateaus at the third checkpoint, never, and at the first; training trials alone decide."""
     accuracy = np.array([[0.5, 0.95, 0.99, 1], [0.5, 0.9, 0.98, 0.98], [1, 1, 1, 1]])

@@ -163,6 +163,13 @@ def test_movement_without_noise_is_a_debiased_distance():
     assert movement(x, y, noise=0.0, rng=rng) == pytest.approx(distance(x, y))
 
 
+def test_thirty_units_drawn_at_random_are_seen():
+    x, y = np.random.default_rng(2).standard_normal((2, 30, 70))
+    units = np.random.default_rng(3).permutation(70)[:30]
+    found = movement(x, y, noise=0.0, rng=np.random.default_rng(3))
+    assert found == pytest.approx(distance(x[:, units], y[:, units]))
+
+
 @pytest.mark.parametrize("noise", [0.5, 1.5])
 def test_noise_adds_nothing_to_movement(noise):
     rng = np.random.default_rng(3)

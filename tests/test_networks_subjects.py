@@ -19,8 +19,11 @@ from piriform.networks.architectures import Network
 from piriform.networks.ensemble import Training
 from piriform.networks.losses import LOSSES as TRAINED
 from piriform.networks.odors import boundary_remarks, odor_task
+from piriform.networks.record import Recording
+from piriform.networks.spikes import SpikeNoise
 from piriform.networks.subjects import DESIGNS, counts_like, network_subjects, regimes
 from piriform.networks.train import train
+from piriform.provenance import rng_for
 from piriform.tables import check_table, empty_table, load_table, save_table
 from piriform.task import composition
 from piriform.tracking import sessions_before
@@ -97,6 +100,40 @@ def test_targets_nontargets_and_probes_are_recorded_with_what_they_share(short, 
     ]
     assert both[0]["n_trials"] == 40
     assert both[0]["value"] == both[1]["value"]
+
+
+@pytest.mark.parametrize("mixtures", list(DESIGNS))
+def test_networks_are_trained_and_recorded_as_the_config_says(monkeypatch, tmp_path, mixtures):
+    """Every number has odours of its own, from the config's seed; activity is recorded as spikes of all units, by step."""
+    seen = {}
+
+    def odors_of(odors, *, rng):
+        seen.setdefault("drawn", []).append((odors, rng.random()))
+        return SimpleNamespace(test=(len(seen["drawn"]), "test"), train="train")
+
+    def trained(network, tasks, conditions, **options):
+        seen["train"] = (network, conditions, options)
+        return SimpleNamespace(members=[])
+
+    def recorded(ensemble, examples, folder, **options):
+        seen["record"] = (examples, folder, options)
+
+    monkeypatch.setattr(subjects, "odor_task", odors_of)
+    monkeypatch.setattr(subjects, "train", trained)
+    monkeypatch.setattr(subjects, "record", recorded)
+    monkeypatch.setattr(subjects, "response_settings", lambda ensemble: None)
+    monkeypatch.setattr(subjects, "class_settings", lambda examples: None)
+    chosen, design = config.Networks(alphas=[1, 3], compare_seeds=3, mixtures=mixtures), DESIGNS[mixtures]
+    network_subjects(chosen, tmp_path, n_trials=33, seed=7, checkpoints=tmp_path / "kept")
+    own = [rng_for(7, "networks", "odors", number).random() for number in range(3)]
+    assert seen["drawn"] == [(replace(design.odors, n_test=33), value) for value in own]
+    network, conditions, options = seen["train"]
+    assert (network.shape, network.hidden) == ((design.odors.k,), (subjects.HIDDEN,))
+    assert conditions == regimes(chosen)
+    assert options == {"training": design.training, "seed": 7, "folder": tmp_path / "kept"}
+    examples, folder, options = seen["record"]
+    assert (examples, folder) == ([(number, "test") for number in (1, 2, 3)], tmp_path)
+    assert options == {"recording": Recording(tracked=True, noise=SpikeNoise(), day="step"), "seed": 7}
 
 
 def test_networks_are_measured_with_the_counts_and_settings_of_the_study(short, tmp_path):
