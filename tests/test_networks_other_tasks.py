@@ -146,6 +146,10 @@ def test_courses_are_of_the_layers_and_trials_that_they_name():
         assert table.loc[(1, 30), measure] == pytest.approx(expected)
     new = [of_stratum(task, "trained") for task in tasks]
     assert table.loc[(1, 30), "test_accuracy"] == ensemble.accuracy(new)[3, -1]
+    parts = {"test": new, "train": [task.train for task in tasks], "hard": [of_stratum(task, "hard") for task in tasks]}
+    for name, shown in parts.items():
+        np.testing.assert_array_equal(table.loc[1, f"{name}_accuracy"], ensemble.accuracy(shown)[3])
+    np.testing.assert_array_equal(table.loc[1, "output_margin"], ensemble.margins(new)[3].mean(axis=1))
     assert (table.xs(0, level="step")["cka_start"].round(9) == 1).all()
 
 
