@@ -167,6 +167,19 @@ def test_fit_is_one_less_the_share_of_the_mean_square(committees):
     assert ((found["target_alignment"] > -1) & (found["target_alignment"] < 1)).all()
 
 
+def test_fit_and_alignment_are_with_the_polynomial_whatever_is_trained(committees):
+    ensemble, tasks = committees
+    first = ensemble.outputs_of(0, tasks[0].test.inputs)
+    shifted = [replace(task, test=replace(task.test, labels=task.test.labels + 9.0)) for task in tasks]
+    found, own = learning_measures(ensemble, shifted, tasks), learning_measures(ensemble, tasks, tasks)
+    np.testing.assert_array_equal(found["target_alignment"], own["target_alignment"])
+    y = tasks[0].test.labels
+    expected = 1 - ((first - y - 9) ** 2).mean(axis=(1, 2)) / (y**2).mean()
+    np.testing.assert_allclose(found["test_fit"][0], expected, rtol=1e-4, atol=1e-4)
+    turned = [replace(task, test=replace(task.test, labels=np.sin(task.test.labels))) for task in tasks]
+    assert not np.allclose(learning_measures(ensemble, tasks, turned)["target_alignment"], own["target_alignment"])
+
+
 def test_a_lazy_network_ends_at_kernel_regression_and_a_rich_one_does_not():
     """The gap of networks that train long on an easy set; their training loss is near 0."""
     long = Training(20_000, n_checkpoints=4, batch=0, balanced=False)

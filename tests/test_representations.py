@@ -564,6 +564,52 @@ def test_the_script_writes_tables_and_figure_the_same_each_time(files, tmp_path)
     assert set(found["candidate"]) == {"alpha 1, hinge 0.1", EQUAL, TARGET, SHARED}
 
 
+def test_the_script_takes_the_windows_of_animals_and_of_networks(tmp_path):
+    """Animals have a bin on either side of their window; networks count from the onset to their end."""
+    rng = np.random.default_rng(1)
+    names = np.array([("target", "3"), ("nontarget", "0"), ("nontarget", "1")])[np.tile(np.arange(3), 8)]
+    trials = pd.DataFrame({"class": names[:, 0], "stratum": names[:, 1], "stimulus": "x", "category": names[:, 0]})
+
+    def tensors(subject, times, days):
+        attrs = {
+            "units": "spikes/s",
+            "subject": subject,
+            "phase": "overtraining",
+            "source_file": "",
+            "source_sha256": "",
+        }
+        return [
+            make_trials(rng.normal(size=(24, 4, len(times))), time=times, trials=trials, unit_id=range(4),
+                        attrs=attrs | {"session": f"s{day}", "day": day, "bin_width": 0.5})
+            for day in days
+        ]  # fmt: skip
+
+    animal, network = tensors("Q", [-0.25, 0.25, 0.75], [9, 10]), tensors("r-0", [-0.25, 0.25, 0.75], [0, 5, 9])
+    save_trials(animal, tmp_path / "Q.nc")
+    save_trials(network, tmp_path / "networks" / "r-0.nc")
+    rows = [{"subject": "r-0", "session": f"s{day}", "day": day, "phase": "training"} for day in (0, 5, 9)]
+    behavior = pd.DataFrame(rows).assign(**{"class": "all"}, n_trials=9, plateau_day=5.0, accuracy=1.0)
+    save_table(behavior.assign(ci_low=1.0, ci_high=1.0, latency_s=np.nan), "behavior", tmp_path / "b.csv")
+    inputs = {
+        "trials": [tmp_path / "Q.nc"],
+        "network_trials": tmp_path / "networks",
+        "network_behavior": tmp_path / "b.csv",
+    }
+    outputs = {name: tmp_path / name for name in ("rdms", "table")} | {
+        name: tmp_path / f"r.{name}" for name in ("png", "svg")
+    }
+    settings = SimpleNamespace(
+        measures=SimpleNamespace(n_folds=4), response=SimpleNamespace(response_window=(0.0, 0.5))
+    )
+    script("representations")(inputs, outputs, settings=settings)
+    found = load_table(outputs["rdms"], "rdms")
+    expected = [row["distance"] for one in animal for row in session_distances(one, window=(0.0, 0.5), n_folds=4)]
+    expected += [row["distance"] for one in network for row in session_distances(one, window=(0.0, 1.0), n_folds=4)]
+    np.testing.assert_allclose(found.loc[found["source"] != "model", "distance"], expected, rtol=1e-5)
+    assert found.loc[found["source"] == "network", "stage"].tolist() == ["start"] * 3 + ["plateau"] * 3 + ["end"] * 3
+    assert found.loc[found["subject"] == SHARED, "distance"].tolist() == [9, 4, 1]  # 3 - 0, 3 - 1, 0 - 1
+
+
 # networks themselves
 
 
