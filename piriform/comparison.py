@@ -38,9 +38,25 @@ def comparison(
     -------
     DataFrame
         One row per metric and candidate; a metric for which there is too little has one row that says so in ``status``.
+
+    Raises
+    ------
+    PiriformError
+        If a network has metrics and no behaviour, or behaviour and no metrics.
     """
+    _check_networks(network_metrics, network_behavior)
     rows = [row for name in names for row in _rows(name, metrics, behavior, network_metrics, network_behavior)]
     return check_table(pd.DataFrame(rows), "comparison")
+
+
+def _check_networks(metrics: pd.DataFrame, behavior: pd.DataFrame) -> None:
+    own, others = {*metrics["subject"]}, {*behavior["subject"]}
+    if apart := sorted(own ^ others):
+        has, lacks = ("metrics", "behavior") if apart[0] in own else ("behavior", "metrics")
+        raise PiriformError(
+            f"network {apart[0]!r} is in networks/{has}.csv, but not in networks/{lacks}.csv; delete both tables and run "
+            "the workflow again"
+        )
 
 
 def _rows(
@@ -103,8 +119,9 @@ def late_values(name: str, metrics: pd.DataFrame, behavior: pd.DataFrame) -> pd.
 
 def regime_series(values: pd.DataFrame) -> pd.DataFrame:
     """Return the values of networks, whose subjects are ``regime-seed``, with ``regime``, ``seed`` and ``step``."""
-    names = values["subject"].str.rsplit("-", n=1, expand=True)
-    return values.rename(columns={"day": "step"}).assign(regime=names[0], seed=names[1])
+    names = [str(name).rpartition("-") for name in values["subject"]]
+    own = {"regime": [regime for regime, _, _ in names], "seed": [seed for *_, seed in names]}
+    return values.rename(columns={"day": "step"}).assign(**own)
 
 
 def _row(metric: str, candidate: str, score: Score | None, n_subjects: int, status: str) -> dict:

@@ -4,7 +4,8 @@ A tensor is a :class:`xarray.DataArray` named ``response`` with dims ``(trial, u
 NetCDF file holds the tensors of one subject, one group per session.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,16 @@ def save_trials(tensors: Iterable[xr.DataArray], path: str | Path) -> None:
 
 
 def session_names(path: str | Path) -> list[str]:
-    """Return the sessions in a file, in the order in which they were written (by date)."""
+    """Return the sessions in a file, in the order in which they were written (by date).
+
+    Raises
+    ------
+    TrialsError
+        If there is no such file, or it is cut short or damaged.
+    """
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with _readable(path), h5py.File(path, "r") as file:
         groups = {
             name: int(np.ravel(file[name]["response"].attrs["day"])[0]) for name in file if "response" in file[name]
         }
@@ -128,13 +135,14 @@ def session_names(path: str | Path) -> list[str]:
 
 
 def load_trials(path: str | Path, session: str) -> xr.DataArray:
-    """Read and check the tensor of one session; raises :class:`TrialsError` if it is not there."""
+    """Read and check the tensor of one session; raises :class:`TrialsError` if it is not there, or cannot be read."""
     import h5py
 
-    with h5py.File(path, "r") as file:
-        if f"{session}/response" in file:
-            return check_trials(_read(file[session]))
-    raise TrialsError(f"{path}: no session {session!r}; it holds {', '.join(session_names(path)) or 'no session'}")
+    with _readable(path), h5py.File(path, "r") as file:
+        tensor = _read(file[session]) if f"{session}/response" in file else None
+    if tensor is None:
+        raise TrialsError(f"{path}: no session {session!r}; it holds {', '.join(session_names(path)) or 'no session'}")
+    return check_trials(tensor)
 
 
 def window_mean(tensor: xr.DataArray, start: float, stop: float) -> np.ndarray:
@@ -158,6 +166,19 @@ def window_mean(tensor: xr.DataArray, start: float, stop: float) -> np.ndarray:
             f"the tensor spans [{time[0] - half:g}, {time[-1] + half:g}) s"
         )
     return tensor.values[:, :, inside].astype(float).mean(axis=2)
+
+
+@contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """Tell in one sentence which file cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise TrialsError(f"{path}: no such file; run the workflow again to make it") from None
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise TrialsError(
+            f"{path}: this file of trials is cut short or damaged ({error}); delete it and run the workflow again"
+        ) from error
 
 
 def _column(trials: pd.DataFrame, name: str, kind: str) -> np.ndarray:
@@ -211,7 +232,8 @@ def _read(group: Any) -> xr.DataArray:
         if name in group
     }
     response = group["response"]
-    return xr.DataArray(_values(response), dims=DIMS, coords=coords, attrs=_attrs(response, *ATTRS), name="response")
+    dims = [scales[0].name.rpartition("/")[2] for scales in response.dims]
+    return xr.DataArray(_values(response), dims=dims, coords=coords, attrs=_attrs(response, *ATTRS), name="response")
 
 
 def _values(data: Any) -> np.ndarray:

@@ -1,13 +1,17 @@
 """Networks against the animals of a study: from tables to the table of the comparison, and its figure."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from study_metrics import Named, script
 
-from piriform.comparison import NO_RISE, comparison, late_values
+from piriform.comparison import NO_RISE, comparison, late_values, regime_series
+from piriform.errors import PiriformError
 from piriform.figures import comparison as figure
 from piriform.figures import style
-from piriform.tables import TABLES, check_table
+from piriform.tables import TABLES, check_table, load_table, save_table
 
 METRIC = "separation_modulation"
 
@@ -116,6 +120,73 @@ def test_a_metric_that_falls_with_learning_is_turned_round(tables):
     np.testing.assert_allclose(found["skill"], expected["skill"])
 
 
+def test_only_matched_values_of_all_stimuli_count(tables):
+    expected = comparison(*tables, names=[METRIC])
+    spoiled = []
+    for table in (tables[0], tables[2]):
+        wrong = table.assign(value=-3 * table["day"])
+        spoiled.append(pd.concat([table, wrong.assign(matching="full"), wrong.assign(stimuli="fixed")]))
+    found = comparison(spoiled[0], tables[1], spoiled[1], tables[3], names=[METRIC])
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_every_metric_has_its_rows_and_its_own_values(tables):
+    """A metric in which up means nothing keeps its sign."""
+    other = [table.assign(metric="participation_ratio", value=table["value"] ** 3) for table in (tables[0], tables[2])]
+    both = [pd.concat([table, one]) for table, one in zip((tables[0], tables[2]), other, strict=True)]
+    names = [METRIC, "participation_ratio"]
+    found = comparison(both[0], tables[1], both[1], tables[3], names=names)
+    parts = [
+        comparison(*tables, names=names[:1]),
+        comparison(other[0], tables[1], other[1], tables[3], names=names[1:]),
+    ]
+    pd.testing.assert_frame_equal(found, pd.concat(parts, ignore_index=True))
+    assert late_values(names[1], both[0], tables[1])["value"].tolist() == other[0]["value"].tolist()
+
+
+def test_accuracy_is_that_of_all_trials_of_the_session(tables):
+    sessions = tables[0].assign(session=[f"day-{day}" for day in tables[0]["day"]])
+    rows = sessions[["subject", "session"]].assign(plateau_day=5.0, accuracy=0.5 + sessions["day"] / 100)
+    behavior = pd.concat([rows.assign(accuracy=0.1, **{"class": "target"}), rows.assign(**{"class": "all"})])
+    found = late_values(METRIC, sessions, behavior)
+    np.testing.assert_allclose(found["behavior"], 0.5 + found["day"] / 100)
+
+
+def test_a_regime_may_have_a_minus_in_its_name():
+    found = regime_series(pd.DataFrame({"subject": ["alpha 1e-07-0", "alpha 1e-07, rank 1-10"], "day": [3, 4]}))
+    assert found["regime"].tolist() == ["alpha 1e-07", "alpha 1e-07, rank 1"]
+    assert (found["seed"].tolist(), found["step"].tolist()) == (["0", "10"], [3, 4])
+
+
+def test_the_interval_of_a_gain_holds_its_mean(tables):
+    row = comparison(*tables, names=[METRIC]).set_index("candidate").loc["alpha 3"]
+    lines = comparison(*tables, names=[METRIC]).set_index("candidate")["skill"]
+    for trend in ("line", "logarithm"):
+        assert row[f"low_{trend}"] < row[f"mean_{trend}"] < row[f"high_{trend}"]
+        assert row[f"mean_{trend}"] == pytest.approx(row["skill"] - lines[trend])
+
+
+def test_subjects_without_days_from_their_plateau_on_are_not_counted(tables):
+    early = metric_table([("U", day, 1.0) for day in range(1, 5)])
+    behavior = behavior_table(dict.fromkeys("QRSTU", 5.0))
+    found = comparison(pd.concat([tables[0], early]), behavior, *tables[2:], names=[METRIC])
+    assert set(found["n_subjects"]) == {4}
+
+
+def test_a_metric_that_was_not_measured_has_a_row_that_says_so(tables):
+    found = comparison(*tables, names=["decoding_auc"])
+    assert found["status"].tolist() == ["0 of 3 subjects with 4 days from their plateau on"]
+
+
+@pytest.mark.parametrize(("place", "has", "lacks"), [(2, "behavior", "metrics"), (3, "metrics", "behavior")])
+def test_a_network_that_is_in_one_table_alone_is_refused(tables, place, has, lacks):
+    parts = list(tables)
+    parts[place] = parts[place][parts[place]["subject"] != "alpha 3-1"]
+    message = f"network 'alpha 3-1' is in networks/{has}.csv, but not in networks/{lacks}.csv; delete both tables"
+    with pytest.raises(PiriformError, match=message):
+        comparison(*parts, names=[METRIC])
+
+
 def test_too_few_animals_are_said(tables):
     metrics, *others = tables
     found = comparison(metrics[metrics["subject"].isin(["Q", "R"])], *others, names=[METRIC])
@@ -141,6 +212,21 @@ def test_the_figure_has_three_panels_a_metric(tables):
     assert lines["alpha 3"].get_ydata()[-1] > 0.8
     assert abs(lines["alpha 1000"].get_ydata()[-1]) < 0.1
     assert [text.get_text() for text in drawn.axes[2].get_yticklabels()][-1] in ("alpha 3", "any", "other animals")
+
+
+@pytest.mark.parametrize("metrics", [[], [METRIC]])
+def test_the_script_compares_the_metrics_asked_for_or_the_one_that_decides(tables, tmp_path, metrics):
+    kinds = ("metrics", "behavior", "network_metrics", "network_behavior")
+    inputs = {name: tmp_path / f"{name}.csv" for name in kinds}
+    for name, table in zip(kinds, tables, strict=True):
+        save_table(table, name.removeprefix("network_"), inputs[name])
+    outputs = Named(table=tmp_path / "comparison.csv", png=tmp_path / "c.png", svg=tmp_path / "c.svg")
+    primary = "decoding_auc" if metrics else METRIC
+    settings = SimpleNamespace(networks=SimpleNamespace(metrics=metrics), verdict=SimpleNamespace(primary=primary))
+    script("comparison")(inputs, outputs, settings=settings)
+    expected = comparison(*tables, names=[METRIC])
+    pd.testing.assert_frame_equal(load_table(outputs.table, "comparison"), expected)
+    assert outputs.svg.stat().st_size > 1000
 
 
 def test_regimes_look_alike_in_output_scale_or_in_loss():

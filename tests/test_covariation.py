@@ -34,6 +34,30 @@ def test_it_follows_its_definition(rng):
     assert noise_correlation(x, stimuli, n_blocks=3) == pytest.approx(pairs.mean())
 
 
+def test_stimuli_shown_once_leave_the_times_of_the_others_as_they_are(rng):
+    """The fit of all trials, in which each of these stimuli has a mean of its own, has the same residuals."""
+    stimuli = rng.permutation(np.repeat(np.arange(12), [1, 9, 1, 1, 1, 9, 1, 1, 8, 1, 9, 1]))
+    x, time = rng.normal(size=(43, 3)), np.linspace(-1, 1, 43)
+    design = np.column_stack([stimuli == s for s in range(12)] + [time]).astype(float)
+    residuals = x - design @ np.linalg.pinv(design) @ x
+    pairs = np.corrcoef(residuals.T)[np.triu_indices(3, 1)]
+    assert noise_correlation(x, stimuli, n_blocks=1) == pytest.approx(pairs.mean())
+
+
+def test_parts_of_the_session_have_ten_trials_or_more(rng):
+    x, stimuli = rng.normal(size=(29, 4)), np.arange(29) % 2
+    assert noise_correlation(x, stimuli) == noise_correlation(x, stimuli, n_blocks=2)
+    assert noise_correlation(x, stimuli) != noise_correlation(x, stimuli, n_blocks=1)
+
+
+def test_two_units_with_the_smallest_number_of_trials_have_a_correlation(rng):
+    """14 trials, 3 means and a trend: 10 are left; responses may be of any size."""
+    x, stimuli = rng.normal(size=(14, 2)), np.arange(14) % 3
+    assert -1 < noise_correlation(1e-12 * x, stimuli, n_blocks=1) < 1
+    with pytest.raises(MeasureError, match="this draw has 9 more"):
+        noise_correlation(x[:13], stimuli[:13], n_blocks=1)
+
+
 def test_neither_scale_nor_offset_nor_order_of_units_matters(rng):
     x, stimuli = rng.normal(size=(80, 5)), rng.integers(0, 4, 80)
     value = noise_correlation(x, stimuli)

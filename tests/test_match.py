@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from scipy.stats import ttest_1samp
 
 from piriform.errors import PiriformError
 from piriform.match import ANY, BEHAVIOR, OTHERS, Regime, match, regime
@@ -120,23 +121,81 @@ def test_single_seeds_are_scored_beside_their_mean():
 # Definitions
 
 
-def test_skill_by_definition():
-    """Each animal is predicted with the factor and time constant that fit the others best, found by a plain search."""
-    table = animals(late_rise, rng=np.random.default_rng(1), noise=0.7)
+def by_definition(table, curve, taus):
+    """For each animal left out: its squared error, the time constant and what is explained of the others, by a plain search."""
     parts = [(p["days"].to_numpy(), p["value"].to_numpy()) for _, p in table.groupby("subject")]
-    longest, reach = max(d.max() for d, _ in parts), np.expm1(LATE[-1])
-    missed = total = 0.0
-    for left in range(4):
-        best = (np.inf, 0.0, 0.0)
-        for tau in np.geomspace(longest / reach * (1 + 1e-9), 10 * longest, 25):
-            rest = [(WAITS.at(d, tau), v) for i, (d, v) in enumerate(parts) if i != left]
+    found = []
+    for left, (days, value) in enumerate(parts):
+        best = (np.inf, 0.0, 0.0, 0.0)
+        for tau in taus:
+            rest = [(curve(d, tau), v) for i, (d, v) in enumerate(parts) if i != left]
             f, y = (np.concatenate([one[k] - one[k].mean() for one in rest]) for k in (0, 1))
             b = max(0.0, (f @ y) / (f @ f))
-            best = min(best, (float(np.sum((y - b * f) ** 2)), b, tau))
-        days, value = parts[left]
-        f, y = WAITS.at(days, best[2]), value - value.mean()
-        missed, total = missed + np.sum((y - best[1] * (f - f.mean())) ** 2), total + np.sum(y**2)
-    assert match(table, {"waits": WAITS})["waits"].skill == pytest.approx(1 - missed / total)
+            error = float(np.sum((y - b * f) ** 2))
+            best = min(best, (error, b, tau, y @ y - error))
+        f, y = curve(days, best[2]), value - value.mean()
+        found.append((np.sum((y - best[1] * (f - f.mean())) ** 2), best[2], best[3]))
+    return np.array(found).T
+
+
+def total_of(table):
+    return float(((table["value"] - table.groupby("subject")["value"].transform("mean")) ** 2).sum())
+
+
+def taus_of(one, longest):
+    return np.geomspace(longest / np.expm1(one.late[-1]) * (1 + 1e-9), 10 * longest, 25)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_skill_and_time_constant_by_definition(seed):
+    """Also where the animals left out have time constants of their own: the first is as different as can be."""
+    table = animals(late_rise, rng=np.random.default_rng(seed), noise=2.0, n_days=(10, 16, 18, 15))
+    table.loc[table["subject"] == "s0", "value"] *= 4
+    missed, taus, _ = by_definition(table, WAITS.at, taus_of(WAITS, 17))
+    found = match(table, {"waits": WAITS})["waits"]
+    assert found.skill == pytest.approx(1 - missed.sum() / total_of(table))
+    assert found.tau == pytest.approx(np.median(taus))
+
+
+def test_the_logarithm_by_definition():
+    table = animals(lambda t: np.log1p(t / 0.03), rng=np.random.default_rng(1), noise=0.3, n_days=(6, 16, 18, 15))
+    missed, taus, _ = by_definition(table, lambda t, tau: np.log1p(t / tau), np.geomspace(17 / 1000, 170, 25))
+    found = match(table, {})["logarithm"]
+    assert (found.skill, found.tau) == pytest.approx((1 - missed.sum() / total_of(table), np.median(taus)))
+
+
+def test_a_gain_is_the_difference_of_two_skills():
+    """By definition its mean is: both are squared errors in units of the variance within animals."""
+    table = animals(late_rise, rng=np.random.default_rng(3), noise=0.7)
+    table.loc[table["subject"] == "s1", "value"] *= 5
+    found = match(table, BOTH)
+    for name, score in found.items():
+        assert set(score.gains) == {"line", "logarithm"} - {name}
+        for trend, gain in score.gains.items():
+            assert gain.mean == pytest.approx(score.skill - found[trend].skill)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_others_choose_the_regime_by_what_it_explains_of_them(seed):
+    rng = np.random.default_rng(seed)
+    table, regimes = animals(lambda t: t / 15, rng=rng, noise=1.5), grid()
+    table.loc[table["subject"] == "s1", "value"] *= 3
+    each = {name: by_definition(table, one.at, taus_of(one, 17)) for name, one in regimes.items()}
+    chosen = np.array([explained for _, _, explained in each.values()]).argmax(axis=0)
+    missed = np.array([missed for missed, _, _ in each.values()])[chosen, range(4)]
+    found = match(table, regimes)
+    assert found[ANY].skill == pytest.approx(1 - missed.sum() / total_of(table))
+    assert [found[name].chosen for name in regimes] == [np.mean(chosen == number) for number in range(len(regimes))]
+
+
+def test_an_animal_has_no_say_in_the_choice_for_itself():
+    """Two follow the line, the third, with values four times as large, a late rise: it decides for all but itself."""
+    regimes = {"line": Regime(LATE, np.expm1(LATE)[None]), "late": WAITS}
+    table = animals(lambda t: t / 15, rng=np.random.default_rng(0), n_days=(16, 16, 16))
+    third = table["subject"] == "s2"
+    table.loc[third, "value"] = 12 * late_rise(table.loc[third, "days"].to_numpy())
+    found = match(table, regimes)
+    assert (found["line"].chosen, found["late"].chosen) == pytest.approx((1 / 3, 2 / 3))
 
 
 def test_ceiling_by_definition():
@@ -164,6 +223,14 @@ def test_ceiling_by_definition():
     assert match(table, {})[OTHERS].skill == pytest.approx(1 - missed / total, abs=1e-9)
 
 
+def test_animals_that_contradict_each_other_predict_nothing():
+    """Three courses that add up to 0: each is the reverse of what the other two have in common."""
+    courses = {"a": [1.0, -1, 0, 0], "b": [0.0, 1, -1, 0], "c": [-1.0, 0, 1, 0]}
+    table = pd.DataFrame([(name, day, v) for name, y in courses.items() for day, v in enumerate(y)],
+                         columns=["subject", "days", "value"])  # fmt: skip
+    assert match(table, {})[OTHERS].skill == 0
+
+
 # Invariance
 
 
@@ -179,6 +246,14 @@ def test_days_before_the_plateau_and_unknown_values_do_not_count():
     table = animals(late_rise, rng=np.random.default_rng(5), noise=0.5)
     extra = pd.DataFrame({"subject": "s0", "days": [-3.0, 4.0, 40.0], "value": [90.0, np.nan, np.nan]})
     one, other = match(table, BOTH), match(pd.concat([table, extra]), BOTH)
+    assert all(one[name].skill == pytest.approx(other[name].skill) for name in one)
+
+
+def test_sessions_of_one_day_are_averaged():
+    table = animals(late_rise, rng=np.random.default_rng(5), noise=0.5)
+    apart = np.random.default_rng(6).normal(size=len(table))
+    twice = pd.concat([table.assign(value=table["value"] + apart), table.assign(value=table["value"] - apart)])
+    one, other = match(table, BOTH), match(twice, BOTH)
     assert all(one[name].skill == pytest.approx(other[name].skill) for name in one)
 
 
@@ -246,6 +321,20 @@ def test_a_network_that_learned_late_does_not_cut_the_others():
     assert late_alone.reach == pytest.approx(1)
 
 
+def test_a_regime_is_the_mean_of_its_seeds_and_rises_with_log_step():
+    rng = np.random.default_rng(1)
+    assert Regime(LATE, np.outer([0.0, 1, 5], LATE)).at(np.expm1(LATE[::8]), 1.0) == pytest.approx(2 * LATE[::8])
+    seeds = np.outer(rng.normal(size=5), np.expm1(LATE)) / 10 + np.outer(rng.normal(size=5), LATE)
+    slopes = [np.cov(LATE, one)[0, 1] / np.var(LATE, ddof=1) for one in seeds]
+    assert Regime(LATE, seeds).p_rises == pytest.approx(ttest_1samp(slopes, 0, alternative="greater").pvalue)
+
+
+def test_steps_in_any_order_and_seeds_without_a_plateau_above_0():
+    series = pd.DataFrame({"seed": 1, "step": [1000, 10, 100], "plateau": 10.0, "value": [3.0, 0.0, 2.0]})
+    zero = series.assign(seed=2, plateau=0.0)
+    np.testing.assert_allclose(regime(pd.concat([series, zero]), n_late=3).seeds, [[0, 2, 3]])
+
+
 def test_a_curve_at_many_time_constants_is_one_row_each():
     days, taus = np.arange(5.0), np.array([0.5, 2.0])
     np.testing.assert_array_equal(WAITS.at(days, taus), [WAITS.at(days, tau) for tau in taus])
@@ -274,6 +363,14 @@ def test_a_network_that_stops_at_its_plateau_is_refused():
         Regime(np.linspace(0, 0.05, 11), np.zeros((1, 11)))
 
 
-def test_a_regime_without_steps_is_refused():
+def test_four_days_are_enough_and_three_are_not():
+    few = animals(late_rise, rng=np.random.default_rng(0), n_days=(4, 4, 4))
+    assert np.isfinite(match(few, {})["line"].skill)
+    with pytest.raises(PiriformError, match="0 of 3 subjects with 4 days"):
+        match(few[few["days"] < 3], {})
+
+
+@pytest.mark.parametrize("step", [[5], [10, 10]])
+def test_a_regime_without_steps_is_refused(step):
     with pytest.raises(PiriformError, match="no network has 2 steps"):
-        regime(pd.DataFrame({"seed": [1], "step": [5], "plateau": [10], "value": [0.0]}))
+        regime(pd.DataFrame({"seed": 1, "step": step, "plateau": 10, "value": 0.0}))

@@ -24,6 +24,10 @@ def test_a_movement_is_recovered_whatever_the_size_of_the_rdms():
     assert movement(rdms[::-1], DAYS[::-1], origin=GOAL, goal=ORIGIN) == pytest.approx(-0.05)
 
 
+def test_a_share_may_leave_the_range_of_0_to_1():
+    assert movement(sessions(0.25 * (DAYS - 11), np.ones(10)), DAYS, origin=ORIGIN, goal=GOAL) == pytest.approx(0.25)
+
+
 def test_rdms_that_only_grow_do_not_move():
     rdms = np.outer(np.linspace(0.1, 5, 10), np.array([9.0, 5, 3, 2, 4, 1]))
     assert movement(rdms, DAYS, origin=ORIGIN, goal=GOAL) == pytest.approx(0, abs=1e-9)

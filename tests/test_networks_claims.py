@@ -13,6 +13,7 @@ from piriform.networks.experiments import QUESTIONS, SHORT, run_experiment
 from piriform.networks.experiments.claims import Claim, judged
 from piriform.networks.experiments.findings import Scale, findings
 from piriform.networks.experiments.quantities import (
+    course,
     effects,
     gains,
     lasting_time,
@@ -63,6 +64,40 @@ def test_gains_are_from_the_plateau_to_the_end():
     assert found["plateau_step"].loc[[1, 2]].tolist() == [10, 100]
 
 
+def test_the_level_of_a_plateau_is_99_of_100_trials():
+    rows = {"condition": "a", "seed": 1, "step": [4, 1, 2, 0], "measure": "train_accuracy"}
+    found = plateau_steps(pd.DataFrame(rows | {"value": [0.99, 0.98, 0.995, 0.5]}))
+    assert found["plateau"].tolist() == [2]
+
+
+def test_every_network_has_a_plateau_and_an_end_of_its_own():
+    """One seed in two conditions that were trained for different times."""
+    parts = [
+        pd.DataFrame({"condition": name, "seed": 1, "step": steps, "measure": measure, "value": values})
+        for name, steps, accuracy in (("a", [0, 1, 2], [0.5, 1, 1]), ("b", [0, 2, 8, 64], [0.5, 0.6, 1, 1]))
+        for measure, values in (("train_accuracy", accuracy), ("x", np.array(steps, float) ** 2))
+    ]
+    table = pd.concat(parts).sample(frac=1, random_state=3)
+    found = gains(table, plateau_steps(table)).set_index(["quantity", "condition"])["value"]
+    assert found["gain:x"].to_dict() == {"a": 4 - 1, "b": 64**2 - 64}
+    assert found["plateau_step"].to_dict() == {"a": 1, "b": 8}
+    log = found["gain5:x"]
+    assert np.isnan(log["a"])
+    assert log["b"] == pytest.approx((64**2 - 64) * np.log2(5) / 3)  # 40 lies log2(5) of 3 doublings from 8 to 64
+
+
+def test_a_course_has_one_row_per_network_and_checkpoint():
+    members = [SimpleNamespace(condition=SimpleNamespace(name=name), seed=seed) for name in "ab" for seed in (0, 1)]
+    ensemble = SimpleNamespace(members=members, steps=np.array([0, 1, 10]))
+    values = np.arange(12.0).reshape(4, 3)
+    found = course(ensemble, {"x": values, "y": -values}).set_index(["measure", "condition", "seed", "step"])["value"]
+    assert len(found) == 24
+    assert found["x", "b", 0].to_dict() == {0: 6, 1: 7, 10: 8}
+    assert found["y", "a", 1].to_dict() == {0: -3, 1: -4, 10: -5}
+    with pytest.raises(PiriformError, match=r"measure 'x' has shape \(3, 4\); expected \(4, 3\)"):
+        course(ensemble, {"x": values.T.reshape(3, 4)})
+
+
 def test_a_network_without_plateau_has_no_gain():
     found = gains(courses(), plateau_steps(courses()))
     own = found[(found["seed"] == 3) & found["quantity"].isin(["gain:margin", "plateau:margin"])]
@@ -99,6 +134,7 @@ def test_the_lasting_time_lies_between_checkpoints():
         2
     )  # what does not last does not count
     assert lasting_time(steps, np.array([0, 0.2, np.nan, 0.8, 1]), 0.5) == pytest.approx(1.5)
+    assert lasting_time(steps, np.array([0, 0, 0, 0, 0.6]), 0.6) == 5  # the level itself is enough
     assert lasting_time(steps, np.array([0.2, 1, 1, 1, 1]), 0.6) == 0  # no time between step 0 and step 1
     assert lasting_time(steps, np.ones(5), 0.6) == 0
     assert np.isnan(lasting_time(steps, np.array([0, 1, 1, 1, 0.5]), 0.6))
@@ -117,6 +153,7 @@ def test_times_between_checkpoints_do_not_depend_on_where_the_checkpoints_lie():
 def test_effects_are_means_with_t_intervals():
     values = np.array([1.0, 2.0, 4.0, 7.0])
     row = effects(quantities(values)).iloc[0]
+    assert (row["condition"], row["quantity"]) == ("a", "gain:x")
     low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
     assert (row["mean"], row["low"], row["high"], row["n_seeds"]) == pytest.approx((3.5, low, high, 4))
 
@@ -153,10 +190,44 @@ def test_staying_is_two_one_sided_tests():
 
 
 def test_all_claims_are_one_family():
-    values = np.array([0.1, 0.4, -0.1, 0.35, 0.2])
+    values = np.array([0.1, 0.4, -0.05, 0.35, 0.2])
     claims = [Claim(f"claim {number}", "gain:x", "a") for number in range(3)]
     table = judged(claims, quantities(values))
     np.testing.assert_allclose(table["p_holm"], 3 * table["p"])
+    assert set(table["outcome"]) == {"not shown"}  # each by itself would hold
+    assert stats.ttest_1samp(values, 0, alternative="greater").pvalue < 0.05 < table["p_holm"].min()
+    assert all(sentence.endswith(f"p = {table['p_holm'][0]:.2g}).") for sentence in table["sentence"])
+    contrary = judged(claims, quantities(-values))
+    np.testing.assert_allclose(contrary["p_contrary"], table["p_holm"])
+    assert set(contrary["outcome"]) == {"not shown"}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_contrary_of_staying_is_a_mean_beyond_either_bound(sign):
+    values = sign * np.array([0.5, 0.9, 0.4, 0.8])
+    row = judged([Claim("it stays", "gain:x", "a", "stays", bound=0.3)], quantities(values)).iloc[0]
+    p = stats.ttest_1samp(sign * values, 0.3, alternative="greater").pvalue
+    assert row["p_contrary"] == pytest.approx(2 * p)  # two ways to leave the bounds
+    assert 0.025 < p < 0.05
+    assert row["outcome"] == "not shown"
+
+
+def test_the_level_is_5_of_100():
+    values = np.array([0.1, 0.5, -0.1, 0.45])
+    row = judged([Claim("it rises", "gain:x", "a")], quantities(values)).iloc[0]
+    assert 0.05 < row["p"] < 0.1
+    assert row["outcome"] == "not shown"
+
+
+def test_seeds_without_a_value_are_left_out():
+    row = judged([Claim("it rises", "gain:x", "a")], quantities(np.array([1.0, np.nan, 1.1, 0.9]))).iloc[0]
+    assert (row["mean"], row["n_seeds"]) == (pytest.approx(1), 3)
+
+
+def test_seeds_that_agree_need_no_p():
+    row = judged([Claim("it rises", "gain:x", "a")], quantities(np.full(3, -1.0))).iloc[0]
+    assert row["outcome"] == "opposite"
+    assert row["sentence"].endswith("3 seeds, all alike).")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +240,12 @@ def test_all_claims_are_one_family():
         (Claim("c", "gain:x", "a", "stays", bound=0.5), [1.0, 1.1, 0.9], "opposite"),
         (Claim("c", "gain:x", "a", "stays", bound=0.5), [2.0, -2.1, 0.9], "not shown"),
         (Claim("c", "gain:x", "a", offset=0.5), [0.6, 0.61, 0.62], "held"),
+        (Claim("c", "gain:x", "a", offset=0.5), [0.3, 0.31, 0.32], "opposite"),
+        (Claim("c", "gain:x", "a", "falls", offset=0.5), [0.3, 0.31, 0.32], "held"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.1, offset=0.5), [0.5, 0.51, 0.52], "held"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.5), [-1.0, -1.1, -0.9], "opposite"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.2), [-0.3, -0.3, -0.3], "opposite"),
+        (Claim("c", "gain:x", "a", "stays", bound=0.5), [0.5, 0.5, 0.5], "not shown"),
         (Claim("c", "gain:x", "a"), [1.0, 1.0, 1.0], "held"),
         (Claim("c", "gain:x", "a"), [0.0, 0.0, 0.0], "not shown"),
         (Claim("c", "gain:x", "a", "stays", bound=0.5), [0.0, 0.0, 0.0], "held"),
@@ -218,11 +295,15 @@ def test_every_experiment_with_odours_names_them(name, monkeypatch):
     module = import_module(f"piriform.networks.experiments.{name}")
     names = [claim.quantity.partition(":")[2] for claim in module.CLAIMS if claim.quantity.startswith("gain:")]
     conditions = [one.name for one in module.CONDITIONS]
+    asked = []
 
     def unlearned(ensemble, tasks, *, overlap, seed):
+        asked.append((overlap, seed))
         measured = ["train_accuracy", *names, *(f"probe_accuracy_{shared}" for shared in module.ODORS.probes)]
         parts = [
-            pd.DataFrame({"condition": condition, "seed": seed, "step": STEPS, "measure": measure, "value": 0.5})
+            pd.DataFrame({"condition": condition, "seed": seed, "step": STEPS, "measure": measure}).assign(
+                value=0.95 if measure == "train_accuracy" else 1.0
+            )  # .95 is no plateau
             for condition in conditions
             for seed in (0, 1)
             for measure in dict.fromkeys(measured)
@@ -230,11 +311,28 @@ def test_every_experiment_with_odours_names_them(name, monkeypatch):
         return pd.concat(parts, ignore_index=True)
 
     monkeypatch.setattr(module, "train", lambda *given, **options: SimpleNamespace(remarks=("a-1: stopped",)))
-    monkeypatch.setattr(module, "odor_tasks", lambda *given: [])
+    monkeypatch.setattr(module, "odor_tasks", lambda *given: asked.append(given) or [])
     monkeypatch.setattr(module, "odor_courses", unlearned)
-    found = module.run(Scale(seeds=2), folder=None, progress=lambda text: None)
+    found = module.run(Scale(seeds=2, seed=7), folder=None, progress=lambda text: None)
+    assert asked == [(module.ODORS, 2, 7), (module.OVERLAP, 7)]
     never = [f"{one}: 2 of 2 networks reached no plateau of training and have no gains" for one in sorted(conditions)]
     assert list(found.remarks) == ["a-1: stopped", *never]
+
+
+def test_conditions_and_variants_are_what_they_are_called():
+    causes, circuit = (import_module(f"piriform.networks.experiments.{name}") for name in ("causes", "circuit"))
+    for one in causes.CONDITIONS:
+        kind, _, number = one.name.partition(" ")
+        assert (one.loss, one.threshold) == (("hinge", float(number)) if kind == "hinge" else ("cross_entropy", 1.0))
+        assert (one.margin_high < np.inf) == (one.name == "margin held")
+        assert (one.margin_low > -np.inf) == (one.name == "margin pushed")
+        assert (one.max_norm < np.inf) == (one.name == "norm bounded")
+    late = import_module("piriform.networks.experiments.hidden_progress")
+    assert "order:{} to {}".format(*late.ORDER) in {claim.quantity for claim in late.CLAIMS}
+    assert {*late.ORDER, late.OVERLAP} <= {*late.ODORS.probes}
+    for one in circuit.VARIANTS:
+        assert one.overlap in one.odors.probes
+        assert one.dale == (one.odors.expansion is not None) == (one.name == "circuit")
 
 
 def test_the_sentence_has_the_numbers():
@@ -270,8 +368,12 @@ def test_what_seeds_expect_is_named():
 
 
 def test_findings_keep_the_contract_of_the_tables():
-    found = findings("e", quantities(np.array([1.0, 2.0])), [Claim("c", "gain:x", "a")], remarks=["r", "r"])
+    values = pd.concat([quantities(np.array([1.0, 2.0])), quantities(np.full(2, np.nan), quantity="none")])
+    found = findings("e", values, [Claim("c", "gain:x", "a")], remarks=["r", "r"])
     assert found.measures.empty
+    assert found.effects.set_index("quantity")["n_seeds"].to_dict() == {"gain:x": 2, "none": 0}
+    shown = findings("e", values, [Claim("c", "gain:x", "a")], measures=courses()).measures
+    assert shown["value"].tolist() == courses()["value"].tolist()
     assert found.remarks == ("r",)
     assert (found.claims["experiment"] == "e").all()
 

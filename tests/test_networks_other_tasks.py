@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache, partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from piriform.networks.experiments.other_tasks import movement, movements, of_st
 from piriform.networks.experiments.quantities import plateau_steps
 from piriform.networks.measures import cka, probe_accuracy
 from piriform.networks.train import train
+from piriform.provenance import rng_for
 from piriform.stats import group_mean
 from piriform.tables import TABLES
 
@@ -114,6 +116,25 @@ def test_the_short_form_has_rich_networks_alone(monkeypatch):
         run_experiment("other_tasks", Scale(seeds=3, full=False), progress=list)
 
 
+def test_every_network_has_a_task_of_its_own_and_attacks_of_its_parts_size(monkeypatch):
+    drawn, asked = [], []
+
+    def made_task(rng):
+        drawn.append(rng.bit_generator.state)
+        return made(images, len(drawn))
+
+    def attacked(*given, epsilon, seed):
+        asked.append((epsilon, seed))
+        raise InterruptedError
+
+    monkeypatch.setattr(other_tasks, "PARTS", {"digits": SimpleNamespace(**{**vars(images), "made_task": made_task})})
+    monkeypatch.setattr(other_tasks, "robustness_rows", attacked)
+    with pytest.raises(InterruptedError):
+        run_experiment("other_tasks", Scale(seeds=2, seed=7, full=False), progress=list)
+    assert drawn == [rng_for(7, "networks", "digits", number).bit_generator.state for number in (0, 1)]
+    assert asked == [(images.EPSILON, 7)]
+
+
 def test_courses_are_of_the_layers_and_trials_that_they_name():
     ensemble, tasks = trained(tones)
     table = other_tasks.task_courses(ensemble, tasks)
@@ -125,6 +146,10 @@ def test_courses_are_of_the_layers_and_trials_that_they_name():
         assert table.loc[(1, 30), measure] == pytest.approx(expected)
     new = [of_stratum(task, "trained") for task in tasks]
     assert table.loc[(1, 30), "test_accuracy"] == ensemble.accuracy(new)[3, -1]
+    parts = {"test": new, "train": [task.train for task in tasks], "hard": [of_stratum(task, "hard") for task in tasks]}
+    for name, shown in parts.items():
+        np.testing.assert_array_equal(table.loc[1, f"{name}_accuracy"], ensemble.accuracy(shown)[3])
+    np.testing.assert_array_equal(table.loc[1, "output_margin"], ensemble.margins(new)[3].mean(axis=1))
     assert (table.xs(0, level="step")["cka_start"].round(9) == 1).all()
 
 
@@ -136,6 +161,45 @@ def test_without_attack_robustness_is_accuracy_and_a_large_attack_turns_all():
     attacked = partial(other_tasks.robustness, images.NETWORK, last, few, rng=np.random.default_rng(0))
     assert attacked(epsilon=0.0) == pytest.approx(ensemble.accuracy([few, few])[1, -1])
     assert attacked(epsilon=20.0) < 0.1
+
+
+def test_attacks_and_movements_are_of_the_plateau_and_of_the_end(monkeypatch):
+    """Networks reach their plateau at the third checkpoint, but for the last, which never does."""
+    ensemble, tasks = trained(tones)
+    steps, attacked, moved = ensemble.steps, [], []
+    names = [(one.condition.name, one.seed, float(steps[2])) for one in ensemble.members]
+    plateaus = pd.DataFrame(names, columns=["condition", "seed", "plateau"])
+    plateaus.loc[3, "plateau"] = np.nan
+
+    def robust(network, parameters, shown, *, epsilon, rng):
+        attacked.append((parameters["w1"], shown.inputs, epsilon, rng.random()))
+        return len(attacked)
+
+    def movement_of(first, last, *, rng):
+        moved.append((first, last, rng.random()))
+        return len(moved)
+
+    monkeypatch.setattr(other_tasks, "robustness", robust)
+    monkeypatch.setattr(other_tasks, "movement", movement_of)
+    rows = other_tasks.robustness_rows(ensemble, tasks, plateaus, epsilon=0.3, seed=7)
+    assert rows["step"].value_counts().to_dict() == {steps[-1]: 4, steps[2]: 3}
+    index = {(one.condition.name, one.seed): one for one in ensemble.members}
+    for row, (weights, inputs, epsilon, drawn) in zip(rows.itertuples(), attacked, strict=True):
+        member, at = index[row.condition, row.seed], int(np.flatnonzero(steps == row.step)[0])
+        np.testing.assert_array_equal(weights, ensemble.at(member.index, at)["w1"])
+        shown = of_stratum(tasks[row.seed], "trained").inputs
+        np.testing.assert_array_equal(inputs, shown[np.linspace(0, len(shown) - 1, 10).astype(int)])
+        assert (epsilon, drawn) == (0.3, rng_for(7, "networks", "attack", member.name).random())
+    table = movements(ensemble, tasks, plateaus, seed=7)
+    assert table.groupby("quantity")["value"].count().to_dict() == {"movement:after": 3, "movement:before": 3}
+    for number, (places, name) in enumerate((((0, 2), "before"), ((2, -1), "after"))):
+        first, last, _ = moved[number]
+        activity = ensemble.activity(0, of_stratum(tasks[0], "trained").inputs)[..., -1]
+        np.testing.assert_allclose(first, activity[places[0]])
+        np.testing.assert_allclose(last, activity[places[1]])
+        assert table.loc[number, "quantity"] == f"movement:{name}"
+    stream = rng_for(7, "networks", "movement", ensemble.members[0].name)
+    assert [moved[0][2], moved[1][2]] == [stream.random(), stream.random()]
 
 
 # Movement
@@ -161,6 +225,13 @@ def test_movement_without_noise_is_a_debiased_distance():
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal((2, 30, 5)) + rng.standard_normal((30, 5))
     assert movement(x, y, noise=0.0, rng=rng) == pytest.approx(distance(x, y))
+
+
+def test_thirty_units_drawn_at_random_are_seen():
+    x, y = np.random.default_rng(2).standard_normal((2, 30, 70))
+    units = np.random.default_rng(3).permutation(70)[:30]
+    found = movement(x, y, noise=0.0, rng=np.random.default_rng(3))
+    assert found == pytest.approx(distance(x[:, units], y[:, units]))
 
 
 @pytest.mark.parametrize("noise", [0.5, 1.5])

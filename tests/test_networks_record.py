@@ -98,6 +98,17 @@ def test_one_session_is_what_the_network_did(ensemble, examples):
     assert (tensor.attrs["units"], tensor["tracked_id"].values[3]) == ("1", "3")
 
 
+def test_spikes_are_those_of_the_activity_before_and_after_the_onset(ensemble, examples):
+    """Each session has noise of its own, named by the seed of the config, network and checkpoint."""
+    noise, shown = SpikeNoise(evoked_rate=5.0), examples[1].inputs
+    options = {"recording": Recording(noise=noise), "plateau": 500.0, "seed": 9, "checkpoints": [4, 6]}
+    for at, tensor in zip((4, 6), recorded(ensemble, 1, examples[1], **options), strict=True):
+        activity, blank = (ensemble.activity(1, inputs)[at] for inputs in (shown, 0 * shown))
+        rng = rng_for(9, "spikes", "mid-1", f"step-{ensemble.steps[at]:08d}")
+        rates = spike_rates(np.stack([blank, activity], axis=2), noise, bin_width=0.5, n_baseline=1, rng=rng)
+        np.testing.assert_allclose(tensor.values, rates)
+
+
 def test_subsamples_are_as_large_as_asked_and_reproducible(ensemble, examples):
     recording = Recording(n_units=10, n_trials={"target": 20, "probe": 0}, tracked=False)
     one, other = (recorded(ensemble, 0, examples[0], recording=recording, plateau=9.0)[3:5] for _ in range(2))

@@ -1,10 +1,12 @@
 """Networks as subjects: the grid of regimes, with how many units and trials, and what is recorded."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from study_metrics import Named, script
 
 from piriform import config
 from piriform.comparison import regime_series
@@ -17,8 +19,14 @@ from piriform.networks.architectures import Network
 from piriform.networks.ensemble import Training
 from piriform.networks.losses import LOSSES as TRAINED
 from piriform.networks.odors import boundary_remarks, odor_task
+from piriform.networks.record import Recording
+from piriform.networks.spikes import SpikeNoise
 from piriform.networks.subjects import DESIGNS, counts_like, network_subjects, regimes
 from piriform.networks.train import train
+from piriform.provenance import rng_for
+from piriform.tables import check_table, empty_table, load_table, save_table
+from piriform.task import composition
+from piriform.tracking import sessions_before
 from piriform.trials import load_trials, session_names
 
 
@@ -92,6 +100,74 @@ def test_targets_nontargets_and_probes_are_recorded_with_what_they_share(short, 
     ]
     assert both[0]["n_trials"] == 40
     assert both[0]["value"] == both[1]["value"]
+
+
+@pytest.mark.parametrize("mixtures", list(DESIGNS))
+def test_networks_are_trained_and_recorded_as_the_config_says(monkeypatch, tmp_path, mixtures):
+    """Every number has odours of its own, from the config's seed; activity is recorded as spikes of all units, by step."""
+    seen = {}
+
+    def odors_of(odors, *, rng):
+        seen.setdefault("drawn", []).append((odors, rng.random()))
+        return SimpleNamespace(test=(len(seen["drawn"]), "test"), train="train")
+
+    def trained(network, tasks, conditions, **options):
+        seen["train"] = (network, conditions, options)
+        return SimpleNamespace(members=[])
+
+    def recorded(ensemble, examples, folder, **options):
+        seen["record"] = (examples, folder, options)
+
+    monkeypatch.setattr(subjects, "odor_task", odors_of)
+    monkeypatch.setattr(subjects, "train", trained)
+    monkeypatch.setattr(subjects, "record", recorded)
+    monkeypatch.setattr(subjects, "response_settings", lambda ensemble: None)
+    monkeypatch.setattr(subjects, "class_settings", lambda examples: None)
+    chosen, design = config.Networks(alphas=[1, 3], compare_seeds=3, mixtures=mixtures), DESIGNS[mixtures]
+    network_subjects(chosen, tmp_path, n_trials=33, seed=7, checkpoints=tmp_path / "kept")
+    own = [rng_for(7, "networks", "odors", number).random() for number in range(3)]
+    assert seen["drawn"] == [(replace(design.odors, n_test=33), value) for value in own]
+    network, conditions, options = seen["train"]
+    assert (network.shape, network.hidden) == ((design.odors.k,), (subjects.HIDDEN,))
+    assert conditions == regimes(chosen)
+    assert options == {"training": design.training, "seed": 7, "folder": tmp_path / "kept"}
+    examples, folder, options = seen["record"]
+    assert (examples, folder) == ([(number, "test") for number in (1, 2, 3)], tmp_path)
+    assert options == {"recording": Recording(tracked=True, noise=SpikeNoise(), day="step"), "seed": 7}
+
+
+def test_networks_are_measured_with_the_counts_and_settings_of_the_study(short, tmp_path):
+    """The workflow's script against the measures called by hand, on a study of 12 units and 41 trials."""
+    table = pd.DataFrame(dict.fromkeys(empty_table("sessions"), [""] * 3))
+    for name in ("day", "n_units", "n_trials", "n_units_excluded", "n_trials_excluded"):
+        table[name] = 1
+    table = table.assign(included=[True, True, False], n_units=[12, 12, 90], n_trials=[42, 41, 400])
+    save_table(table, "sessions", tmp_path / "sessions.csv")
+    chosen = config.Networks(
+        alphas=[1], compare_seeds=2, metrics=["decoding_auc", "generalization_day", "separation_modulation"]
+    )
+    measures = config.Measures(n_draws=2, n_permutations=30)
+    settings = SimpleNamespace(networks=chosen, measures=measures, seed=7, verdict=config.Verdict())
+    outputs = Named(trials=tmp_path / "trials", metrics=tmp_path / "metrics.csv", behavior=tmp_path / "behavior.csv")
+    script("network_subjects")(Named(sessions=tmp_path / "sessions.csv"), outputs, settings=settings)
+    found = load_table(outputs.metrics, "metrics")
+    assert not (tmp_path / "checkpoints").exists()
+
+    names, behavior, response, classes = network_subjects(chosen, tmp_path / "again", n_trials=20, seed=7)
+    pd.testing.assert_frame_equal(load_table(outputs.behavior, "behavior"), check_table(behavior, "behavior"))
+    assert sorted(path.name for path in outputs.trials.iterdir()) == sorted(f"{name}.nc" for name in names)
+    rows = []
+    for name in names:
+        path = tmp_path / "again" / f"{name}.nc"
+        tensors = [load_trials(path, session) for session in session_names(path)]
+        given = {"measures": measures.model_copy(update={"metrics": chosen.metrics, "n_permutations": 0}), "seed": 7}
+        given |= {"response": response, "classes": classes, "source": "network", "matchings": ["matched"]}
+        given |= {"shares": composition(tensors, response=response, classes=classes)}
+        for tensor, before in zip(tensors, sessions_before(tensors), strict=True):
+            rows += session_metrics(tensor, n_units=12, n_trials={"all": 20}, before=before, **given)
+    pd.testing.assert_frame_equal(found, check_table(pd.DataFrame(rows), "metrics"), check_exact=False)
+    assert set(found["metric"]) == set(chosen.metrics)
+    assert set(found.loc[found["metric"] == "decoding_auc", "n_units"]) == {12}
 
 
 def test_the_seed_of_the_config_decides_starts_and_batches(monkeypatch, tmp_path):

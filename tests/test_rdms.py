@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from piriform.rdms import (
     EQUAL,
@@ -83,9 +84,26 @@ def test_models_by_hand():
     assert found[SHARED] == [9, 1, 4]
 
 
+def test_stages_go_by_the_day_whatever_the_order_of_the_rows():
+    rows = {"subject": "a-0", "session": ["z", "x", "w", "y"], "day": [100, 0, 10, 30], "plateau_day": 10.0}
+    assert stage_sessions(pd.DataFrame(rows)) == {"a-0": {"start": "x", "plateau": "w", "end": "z"}}
+
+
 def test_stages_of_a_network_without_a_plateau():
     rows = {"subject": "a-0", "session": ["x", "z", "x"], "day": [0, 100, 0], "plateau_day": np.nan}
     assert stage_sessions(pd.DataFrame(rows)) == {"a-0": {"start": "x", "end": "z"}}
+
+
+def test_rows_say_what_was_measured_and_only_the_window_counts():
+    shown, _ = session(np.random.default_rng(6))
+    rng = np.random.default_rng(7)
+    longer = xr.concat([shown, (shown + 9 * rng.normal(size=shown.shape)).assign_coords(time=[0.75])], dim="time")
+    longer.attrs = shown.attrs
+    rows = session_distances(longer, window=WINDOW, n_folds=5, source="network", stage="end")
+    np.testing.assert_allclose(distances(rows), distances(session_distances(shown, window=WINDOW, n_folds=5)))
+    assert {(row["source"], row["stage"], row["n_units"], row["session"]) for row in rows} == {
+        ("network", "end", 6, "s1")
+    }
 
 
 # definitions
@@ -145,6 +163,15 @@ def test_noise_alone_has_distance_0():
 
 
 # too little
+
+
+def test_the_first_of_two_conditions_can_have_few_trials_too():
+    shown, code = session(np.random.default_rng(4))
+    few = shown.isel(trial=(code != 0) | (np.cumsum(code == 0) <= 9))
+    rows = pd.DataFrame(session_distances(few, window=WINDOW, n_folds=5))
+    lacking = rows["condition_1"] == "target"
+    assert set(rows.loc[lacking, "status"]) == {"target has 9 trials, 10 needed"}
+    assert set(rows.loc[~lacking, "status"]) == {"ok"}
 
 
 def test_a_condition_with_few_trials_is_kept_and_said():

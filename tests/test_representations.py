@@ -11,6 +11,7 @@ from study_metrics import script
 
 from piriform.figures import representations as figure
 from piriform.figures import style
+from piriform.movement import movement
 from piriform.rdm_sets import mean_rdm, rdm_sets, shared_conditions
 from piriform.rdms import EQUAL, SHARED, TARGET, model_distances, pairs_of, session_distances
 from piriform.report.networks import geometry, render_networks
@@ -24,6 +25,7 @@ from piriform.representations import (
     movement_rows,
     representations,
 )
+from piriform.rsa import noise_ceiling
 from piriform.simulate import scenario_truth, simulate_counts, study_courses
 from piriform.tables import check_table, load_table, save_table
 from piriform.trials import load_trials, make_trials, save_trials
@@ -219,6 +221,27 @@ def test_halves_leave_the_middle_session_out():
     assert [one.mean(part)[0] for part in ("overtraining", "early", "late")] == [10, 9, 11]
     single = rdm_sets(check_table(pd.DataFrame(rows[:15]), "rdms")).animals["Q"]
     assert np.isnan(single.mean("early")).all()
+    assert np.isnan(single.mean("late")).all()
+
+
+def test_sessions_are_ordered_by_day_and_those_of_one_day_kept_apart():
+    first, second = rdm_rows(np.full(15, 2.0), day=10), rdm_rows(np.full(15, 1.0), day=9)
+    third = [row | {"session": "again"} for row in rdm_rows(np.full(15, 6.0), day=10)]
+    rows = first + second + third + rdm_rows(np.full(15, 9.0), day=2)
+    one = rdm_sets(check_table(pd.DataFrame(rows), "rdms")).animals["Q"]
+    assert (one.days.tolist(), one.mean("early")[0], one.mean("late")[0]) == ([2, 9, 10, 10], 5.0, 4.0)
+
+
+def test_networks_are_named_by_regime_and_seed_and_models_are_none():
+    rng = np.random.default_rng(8)
+    rows = network_rows(rng, regime="alpha 1e-07") + model_distances(CONDITIONS, 3)
+    sets = rdm_sets(check_table(pd.DataFrame(rows), "rdms"))
+    assert {name: list(stages["end"]) for name, stages in sets.networks.items()} == {"alpha 1e-07": ["0", "1", "2"]}
+    assert set(sets.models) == {EQUAL, TARGET, SHARED}
+
+
+def test_a_mean_is_that_of_what_is_known():
+    assert mean_rdm(np.array([[1.0, np.nan], [3.0, 5.0]])).tolist() == [2.0, 5.0]
 
 
 def test_holm_counts_the_regimes():
@@ -229,6 +252,43 @@ def test_holm_counts_the_regimes():
     family = found[(found["score"] == "cosine") & (found["minus"] == SHARED)]
     assert len(family) == 2
     assert family["p_holm"].min() == pytest.approx(2 * family["p"].min())
+
+
+@pytest.mark.parametrize("method", ["cosine", "tau-a"])
+def test_a_difference_is_that_of_two_scores_and_of_the_networks_that_have_both(method):
+    sets = rdm_sets(table(np.random.default_rng(17), course=lambda day: truth(1.0)))
+    for seed in "12":  # the others reach no plateau
+        other = {stage: dict(rdms) for stage, rdms in sets.networks["alpha 1, hinge 0.1"].items()}
+        del other["plateau"][seed]
+        row = next(row for row in difference_rows(replace(sets, networks={"r": other}), CONDITIONS, method))
+        both = {stage: {key: rdm for key, rdm in rdms.items() if key != seed} for stage, rdms in other.items()}
+        _, scores = animal_scores(replace(sets, networks={"r": both}), "overtraining", method)
+        assert row["minus"] == "plateau"
+        assert row["mean"] == pytest.approx((scores["r", "end"] - scores["r", "plateau"]).mean())
+
+
+def test_ceilings_are_those_of_the_sessions_that_are_compared():
+    rows = table(np.random.default_rng(19), course=lambda day: truth(day - 9.0))
+    found, sets = lookup(representations(rows)), rdm_sets(rows)
+    for part in ("overtraining", "early", "late"):
+        row = found.loc[(part, "tau-a", EQUAL, "", "")]
+        expected = noise_ceiling(np.array([one.mean(part) for one in sets.animals.values()]), method="tau-a")
+        assert (row["ceiling_low"], row["ceiling_high"]) == pytest.approx(expected)
+
+
+def test_movements_are_between_the_mean_networks_and_between_the_models():
+    rows = table(np.random.default_rng(20), course=lambda day: truth(2.0 + (day - 9) / 3))
+    sets = rdm_sets(rows)
+    found = pd.DataFrame(movement_rows(sets)).set_index("minus")
+    stages = sets.of_networks()
+    ends = {"plateau": [stages["alpha 1, hinge 0.1", name] for name in ("plateau", "end")]}
+    ends[SHARED] = [sets.models[SHARED], sets.models[TARGET]]
+    for minus, (origin, goal) in ends.items():
+        expected = [movement(one.rdms, one.days, origin=origin, goal=goal) for one in sets.animals.values()]
+        assert found.loc[minus, "mean"] == pytest.approx(np.mean(expected))
+        assert found.loc[minus, "mean"] > 0
+    model = lookup(representations(rows)).loc[("overtraining", "movement", TARGET, "", SHARED)]
+    assert np.isnan(model["p_holm"])  # of no family of regimes
 
 
 # null: no change of geometry, but of signal, noise, units and stimuli
@@ -354,6 +414,48 @@ def test_networks_without_a_plateau_or_a_direction_say_so():
     assert np.isfinite(found.loc[("overtraining", "cosine", "never", "end", "start"), "mean"])
 
 
+def test_networks_whose_distances_only_grow_have_no_direction():
+    rng = np.random.default_rng(21)
+    rows = animal_rows(rng, courses=[lambda day: truth(1.0)] * 4) + model_distances(CONDITIONS, 3)
+    rows += network_rows(rng, stages={name: size * truth(2.0) for name, size in (("plateau", 1), ("end", 9))})
+    (row,) = (row for row in movement_rows(rdm_sets(pd.DataFrame(rows))) if row["stage"] == "end")
+    assert row["status"] == NO_DIRECTION
+
+
+@pytest.mark.parametrize(("apart", "status"), [(0.3, "ok"), (1.5, NO_DIRECTION)])
+def test_seeds_may_differ_in_direction_but_not_by_more_than_they_agree(apart, status):
+    """Changes of one size along a common direction, and ``apart`` as far each in one of its own: 1 / (1 + apart^2)."""
+    unlike = [apart**0.5 * np.eye(15)[place] for place in (1, 5, 9)]
+    rng, common = np.random.default_rng(22), np.eye(15)[13]
+    rows = animal_rows(rng, courses=[lambda day: truth(1.0)] * 4) + model_distances(CONDITIONS, 3)
+    for seed, own in enumerate(unlike):
+        for stage, moved in (("plateau", 0.0), ("end", 0.01)):
+            rdm = np.ones(15) + moved * (common + own)
+            rows += rdm_rows(rdm, source="network", subject=f"r-{seed}", day=STAGE_DAYS[stage], stage=stage)
+    (row,) = (row for row in movement_rows(rdm_sets(pd.DataFrame(rows))) if row["stage"] == "end")
+    assert row["status"] == status
+
+
+@pytest.mark.parametrize(("n_lacking", "n_conditions"), [(2, 6), (3, 4)])
+def test_a_condition_must_be_known_in_four_of_five_sessions(n_lacking, n_conditions):
+    rows = table(np.random.default_rng(12))
+    rare = (rows["source"] == "neural") & (rows["day"] < 9 + n_lacking)
+    rows.loc[rare & rows["condition_2"].str.startswith("probe"), "distance"] = np.nan
+    (row,) = (row for row in movement_rows(rdm_sets(rows)) if row["minus"] == "plateau")
+    assert row["conditions"] == ", ".join(CONDITIONS[:n_conditions])
+
+
+def test_sessions_that_lack_a_pair_do_not_count_for_a_movement():
+    """Five sessions with two that lack one pair each: every pair is known in four, and three are whole."""
+    rows = table(np.random.default_rng(23))
+    rows = rows[(rows["source"] != "neural") | (rows["day"] < 14)]
+    for day, (first, second) in ((9, CONDITIONS[:2]), (10, CONDITIONS[2:4])):
+        pair = (rows["condition_1"] == first) & (rows["condition_2"] == second)
+        rows.loc[(rows["source"] == "neural") & (rows["day"] == day) & pair, "distance"] = np.nan
+    row = next(row for row in movement_rows(rdm_sets(rows)) if row["minus"] == "plateau")
+    assert (row["n_subjects"], row["conditions"]) == (0, ", ".join(CONDITIONS))
+
+
 def test_one_network_has_differences_without_an_interval():
     rows = table(np.random.default_rng(18))
     alone = rows[(rows["source"] != "network") | rows["subject"].str.endswith("-0")]
@@ -460,6 +562,52 @@ def test_the_script_writes_tables_and_figure_the_same_each_time(files, tmp_path)
     found = load_table(tmp_path / "a" / "representations.csv", "representations")
     assert found.loc[found["score"] == "cosine", "n_subjects"].eq(2).all()
     assert set(found["candidate"]) == {"alpha 1, hinge 0.1", EQUAL, TARGET, SHARED}
+
+
+def test_the_script_takes_the_windows_of_animals_and_of_networks(tmp_path):
+    """Animals have a bin on either side of their window; networks count from the onset to their end."""
+    rng = np.random.default_rng(1)
+    names = np.array([("target", "3"), ("nontarget", "0"), ("nontarget", "1")])[np.tile(np.arange(3), 8)]
+    trials = pd.DataFrame({"class": names[:, 0], "stratum": names[:, 1], "stimulus": "x", "category": names[:, 0]})
+
+    def tensors(subject, times, days):
+        attrs = {
+            "units": "spikes/s",
+            "subject": subject,
+            "phase": "overtraining",
+            "source_file": "",
+            "source_sha256": "",
+        }
+        return [
+            make_trials(rng.normal(size=(24, 4, len(times))), time=times, trials=trials, unit_id=range(4),
+                        attrs=attrs | {"session": f"s{day}", "day": day, "bin_width": 0.5})
+            for day in days
+        ]  # fmt: skip
+
+    animal, network = tensors("Q", [-0.25, 0.25, 0.75], [9, 10]), tensors("r-0", [-0.25, 0.25, 0.75], [0, 5, 9])
+    save_trials(animal, tmp_path / "Q.nc")
+    save_trials(network, tmp_path / "networks" / "r-0.nc")
+    rows = [{"subject": "r-0", "session": f"s{day}", "day": day, "phase": "training"} for day in (0, 5, 9)]
+    behavior = pd.DataFrame(rows).assign(**{"class": "all"}, n_trials=9, plateau_day=5.0, accuracy=1.0)
+    save_table(behavior.assign(ci_low=1.0, ci_high=1.0, latency_s=np.nan), "behavior", tmp_path / "b.csv")
+    inputs = {
+        "trials": [tmp_path / "Q.nc"],
+        "network_trials": tmp_path / "networks",
+        "network_behavior": tmp_path / "b.csv",
+    }
+    outputs = {name: tmp_path / name for name in ("rdms", "table")} | {
+        name: tmp_path / f"r.{name}" for name in ("png", "svg")
+    }
+    settings = SimpleNamespace(
+        measures=SimpleNamespace(n_folds=4), response=SimpleNamespace(response_window=(0.0, 0.5))
+    )
+    script("representations")(inputs, outputs, settings=settings)
+    found = load_table(outputs["rdms"], "rdms")
+    expected = [row["distance"] for one in animal for row in session_distances(one, window=(0.0, 0.5), n_folds=4)]
+    expected += [row["distance"] for one in network for row in session_distances(one, window=(0.0, 1.0), n_folds=4)]
+    np.testing.assert_allclose(found.loc[found["source"] != "model", "distance"], expected, rtol=1e-5)
+    assert found.loc[found["source"] == "network", "stage"].tolist() == ["start"] * 3 + ["plateau"] * 3 + ["end"] * 3
+    assert found.loc[found["subject"] == SHARED, "distance"].tolist() == [9, 4, 1]  # 3 - 0, 3 - 1, 0 - 1
 
 
 # networks themselves

@@ -76,6 +76,27 @@ def test_crossnobis_rdm_of_rsatoolbox(session, toolbox):
     np.testing.assert_allclose(rdm, oracle.get_vectors()[0])
 
 
+def test_crossnobis_rdm_by_definition_where_trials_and_conditions_are_left_out(session):
+    """Some trials take no part, and a condition is in one fold alone: its residuals are none, and it costs no freedom."""
+    responses, conditions, folds = session
+    folds = np.where(np.arange(30) % 7 == 3, -1, folds)
+    folds[(conditions == 4) & (folds < 2)] = -1
+    expected = np.zeros(6)
+    for fold in range(3):
+        rest, inside = (folds >= 0) & (folds != fold), folds == fold
+        means = [[responses[part & (conditions == c)].mean(axis=0) for c in range(4)] for part in (inside, rest)]
+        own = [responses[rest & (conditions == c)] for c in range(5)]
+        residuals = np.concatenate([x - x.mean(axis=0) for x in own if len(x)])
+        covariance = residuals.T @ residuals / (len(residuals) - sum(len(x) > 0 for x in own))
+        precision = np.linalg.inv(0.7 * covariance + 0.3 * np.diag(np.diag(covariance)))
+        pairs = np.array(np.triu_indices(4, 1)).T
+        expected += [(means[0][a] - means[0][b]) @ precision @ (means[1][a] - means[1][b]) / 7 / 3 for a, b in pairs]
+    found = measures.crossnobis_rdm(responses, conditions, folds, shrinkage=0.3)
+    known = ~(np.array(np.triu_indices(5, 1)) == 4).any(axis=0)
+    np.testing.assert_allclose(found[known], expected)
+    assert np.isnan(found[~known]).all()
+
+
 @pytest.mark.parametrize("method", ["cosine", "tau-a"])
 def test_comparison_and_ceiling_of_rsatoolbox(method, toolbox):
     rng = np.random.default_rng(2)
@@ -98,6 +119,24 @@ def test_tau_a_counts_pairs():
 
 
 # invariance and null
+
+
+def test_a_unit_that_is_silent_counts_as_a_unit_without_distance(session):
+    responses, conditions, folds = session
+    silent = np.column_stack([responses, np.zeros(30)])
+    np.testing.assert_allclose(
+        8 * measures.crossnobis_rdm(silent, conditions, folds),
+        7 * measures.crossnobis_rdm(responses, conditions, folds),
+    )
+
+
+@pytest.mark.parametrize("method", ["cosine", "tau-a"])
+def test_pairs_that_are_not_known_take_no_part(method):
+    rdms = np.random.default_rng(6).uniform(1, 9, size=(3, 6))
+    holes = rdms.copy()
+    holes[1, 4] = np.nan
+    assert measures.noise_ceiling(holes, method=method) == measures.noise_ceiling(np.delete(rdms, 4, 1), method=method)
+    assert np.isnan(measures.rdm_similarity(np.array([1.0, np.nan]), np.array([1.0, 2.0]), method=method)).all()
 
 
 def test_cosine_ignores_the_size_of_an_rdm(session):

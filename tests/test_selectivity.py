@@ -53,6 +53,17 @@ def test_silent_units_have_no_value(rng):
     assert np.isnan(selectivity.stimulus_sparseness(x[:, 1:], codes)[1]).all()  # one unit
 
 
+def test_where_all_is_silent_outside_a_fold_there_is_no_preference():
+    x, codes, folds = np.array([[3.0], [0.0], [0.0], [0.0]]), np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
+    assert selectivity.heldout_selectivity(x, codes, folds, classes=[0, 1]).tolist() == [0.0]
+
+
+def test_sparseness_is_held_within_its_bounds():
+    """Responses 1, 1 and 9, 0: mean square (1 + 0) / 2, square of the mean (1 + 2 x 4.5 + 0) / 4: (1 - 5) / (1 - 1/2)."""
+    x, stimuli = np.array([[1.0], [1.0], [9.0], [0.0]]), np.array([0, 0, 1, 1])
+    assert selectivity.stimulus_sparseness(x, stimuli)[0].tolist() == [-1.0]
+
+
 # Definition -----------------------------------------------------------------------------------
 
 
@@ -142,6 +153,13 @@ def test_equal_responses_to_all_stimuli_are_not_sparse(rng):
 
 
 # Errors ---------------------------------------------------------------------------------------
+
+
+def test_arrays_that_no_measure_can_work_with_are_refused():
+    with pytest.raises(MeasureError, match=r"features has shape \(0, 3\), expected \(\.\.\., n_samples, n_columns\)"):
+        selectivity.class_selectivity(np.empty((0, 3)), np.empty(0))
+    with pytest.raises(MeasureError, match="all 4 labels are a; at least two classes are needed"):
+        selectivity.class_selectivity(np.ones((4, 3)), np.array(list("aaaa")))
 
 
 def test_what_cannot_be_measured_is_said(rng):

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sessions import session_tensor
 
+from piriform import tracking
 from piriform.config import Classes, Measures, Response
 from piriform.errors import MeasureError
 from piriform.generalize import across_sessions
@@ -64,6 +65,15 @@ def test_units_are_paired_by_their_tracked_id_and_as_many_for_all_sessions(rng):
     assert first["tracked_id"].values[two.there].tolist() == second["tracked_id"].values[two.here].tolist()
     assert sorted(first["tracked_id"].values[two.there]) == ["u0", "u1", "u3", "u5", "u7"]
     assert two.n_units == three.n_units == 5
+
+
+def test_limits_are_allowed_and_the_fewest_shared_units_count(rng):
+    first, second, third = (day(rng, number) for number in (1, 4, 7))
+    second = named(second, ["u0", "u1", "u2", "u3", *"wxyz"])
+    third = named(third, ["u0", "u1", "u2", "u3", *"wxvu"])
+    found = before([first, second, third], days_apart=3)
+    assert [one.reason for one in found] == ["no session on an earlier day", "", ""]
+    assert [(len(one.here), one.n_units) for one in found[1:]] == [(4, 4), (6, 4)]
 
 
 def test_why_units_cannot_be_compared(rng):
@@ -134,6 +144,34 @@ def test_accuracy_follows_its_definition(rng):
         labels = tasks[1].codes[order[row]]
         right = model.predict(scored[1]) == labels
         assert value[row] == pytest.approx(np.mean([right[labels == code].mean() for code in (1, -1)]))
+
+
+def test_draws_hold_the_asked_units_and_trials_of_both_sessions(rng, monkeypatch):
+    first, second = day(rng, 1), named(day(rng, 2), [f"u{unit}" for unit in (7, 6, 5, 4, 3, 2, 1, 0)])
+    tasks, seen = [task_of(one, response=RESPONSE, classes=CLASSES) for one in (first, second)], []
+    monkeypatch.setattr(tracking, "across_sessions", lambda *given, **decoder: seen.append(given) or np.zeros(1))
+    for _ in range(6):
+        accuracy_across(
+            tasks[1], tasks[0], before([first, second])[1], np.arange(120)[None], n_units=3, n_trials=20,
+            decoder=SETTINGS, rng=rng,
+        )  # fmt: skip
+    drawn = set()
+    for trained, labels, tested, _, part in seen:
+        assert (trained.shape, tested.shape, part.sum()) == ((40, 3), (120, 3), 40)
+        assert np.bincount(labels + 1).tolist() == [20, 0, 20]
+        units = [int(np.flatnonzero((tasks[1].responses == one[:, None]).all(axis=0))[0]) for one in tested.T]
+        assert len(set(units)) == 3
+        for one, unit in zip(trained.T, units, strict=True):  # the same unit, at another place on the day before
+            assert np.isin(one, tasks[0].responses[:, 7 - unit]).all()
+        drawn |= set(units)
+    assert len(drawn) > 3
+
+
+def test_only_trials_that_take_part_are_tested():
+    x, y = np.array([[1.0], [2.0], [8.0], [9.0]]), np.array([-1, -1, 1, 1])
+    part = np.array([[True, True, True, True, False, False]])
+    tested, labels = np.array([[1.0], [2.0], [8.0], [9.0], [99.0], [-99.0]]), np.array([-1, -1, 1, 1, -1, 1])
+    assert across_sessions(x, y, tested, labels[None], part, **SETTINGS).tolist() == [1.0]
 
 
 # Invariance and null -------------------------------------------------------------------------

@@ -165,6 +165,25 @@ def test_a_session_that_is_not_there_is_named_with_those_that_are(tmp_path):
         load_trials(tmp_path / "Q.nc", "s9")
 
 
+def test_a_file_that_is_not_there_or_damaged_is_named(tmp_path):
+    """Cut short anywhere, empty, or no HDF5 file; a cut through the data of a session too."""
+    path = tmp_path / "Q.nc"
+    with pytest.raises(TrialsError, match=r"Q\.nc: no such file; run the workflow again"):
+        session_names(path)
+    save_trials([tensor(), tensor(session="s2", day=2)], path)
+    whole = path.read_bytes()
+    for content in (b"", b"no HDF5", whole[:100], whole[: len(whole) // 2], whole[:-1]):
+        path.write_bytes(content)
+        for read in (lambda: session_names(path), lambda: load_trials(path, "s1")):
+            with pytest.raises(TrialsError, match=r"Q\.nc: this file of trials is cut short or damaged .*; delete it"):
+                read()
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        del file["s2"]["response"].attrs["day"]
+    with pytest.raises(TrialsError, match="cut short or damaged"):
+        session_names(path)
+
+
 def test_the_window_mean_is_over_bins_inside_the_window():
     made = tensor()
     np.testing.assert_allclose(window_mean(made, 0.0, 1.0), made.values[:, :, 1:].mean(axis=2))
@@ -196,6 +215,10 @@ def test_a_window_without_a_whole_bin_is_refused():
         (lambda made: made.copy(data=np.full(made.shape, np.inf)), r"response holds infinite values"),
     ],
 )
-def test_a_tensor_that_breaks_its_contract_is_refused(broken, says):
+def test_a_tensor_that_breaks_its_contract_is_refused(broken, says, tmp_path):
+    made = broken(tensor())
     with pytest.raises(TrialsError, match=says):
-        check_trials(broken(tensor()))
+        check_trials(made)
+    made.to_dataset().to_netcdf(tmp_path / "Q.nc", engine="h5netcdf", group="s1")
+    with pytest.raises(TrialsError, match=says):
+        load_trials(tmp_path / "Q.nc", "s1")

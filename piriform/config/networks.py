@@ -52,6 +52,8 @@ class Networks(Section):
                 raise ValueError(
                     f"metrics: unknown metric {name!r}{did_you_mean(name, list(METRICS))}; choose from {', '.join(METRICS)}"
                 )
+        if len(set(self.metrics)) < len(self.metrics):
+            raise ValueError(f"metrics: {', '.join(self.metrics)}; each must stand once")
         positive = all(0 < alpha < math.inf for alpha in self.alphas)
         if not positive or len({f"{alpha:g}" for alpha in self.alphas}) < len(self.alphas):
             raise ValueError(f"alphas: {self.alphas}; each must be above 0 and stand once")

@@ -51,6 +51,12 @@ class Config(Section):
             raise ValueError("data: simulate and convert need a folder to write to, not a list of files")
         if self.measures.metrics and self.verdict.primary not in self.measures.metrics:
             raise ValueError(f"verdict.primary: {self.verdict.primary} is not among measures.metrics")
+        compared = self.networks.metrics if self.networks.compare and self.measures.metrics else []
+        lacking = [name for name in compared if name not in self.measures.metrics]
+        if lacking:
+            raise ValueError(
+                f"networks.metrics: {lacking[0]} is not among measures.metrics; the animals need it as well"
+            )
         return self
 
     @model_validator(mode="after")
