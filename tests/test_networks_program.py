@@ -14,7 +14,7 @@ from piriform.networks.backend import precision
 from piriform.networks.ensemble import Condition, Training
 from piriform.networks.program import CHUNK, _drawn_rows
 from piriform.networks.task import Examples, Task
-from piriform.networks.train import train
+from piriform.networks.train import _class_rows, train
 
 NETWORK = Network((5,), (8,))
 CONDITIONS = (
@@ -102,9 +102,9 @@ def test_steps_are_those_of_each_condition(changed):
 @pytest.mark.parametrize("balanced", [True, False])
 def test_batches_hold_trials_of_all_and_are_the_same_wherever_a_chunk_begins(balanced):
     labels = np.array([1, 0, 2, 0, 1, 2, 2, 1, 0, 0, 1, 2])
-    data = {"labels": labels} | (
-        {"rows": np.array([np.flatnonzero(labels == code) for code in range(3)])} if balanced else {}
-    )
+    rows = _class_rows(labels[None], Training(batch=6))[0]
+    np.testing.assert_array_equal(rows, [np.flatnonzero(labels == code) for code in range(3)])
+    data = {"labels": labels} | ({"rows": rows} if balanced else {})
     draw = jax.jit(lambda first: _drawn_rows(Training(batch=6), data, jax.random.key(0), first))
     rows = np.asarray(draw(np.int32(0)))
     assert rows.shape == (CHUNK, 6)
