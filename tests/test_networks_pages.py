@@ -279,6 +279,7 @@ def test_claims_are_read_and_printed(found, tmp_path):
         ({"losses": []}, "losses"),
         ({"ranks": [-1]}, r"each must be 0 \(full\) or more and stand once"),
         ({"ranks": [1, 1]}, "stand once"),
+        ({"ranks": [1, 13]}, "13 is full with 13 odorants; name less, or 0 for full"),
         ({"mixtures": "3 of 14"}, "'3 of 13' or '10 of 100'"),
         ({"seeds": 1}, "seeds"),
     ],

@@ -61,6 +61,9 @@ class Networks(Section):
             raise ValueError(f"losses: {', '.join(self.losses)}; each must stand once")
         if min(self.ranks) < 0 or len(set(self.ranks)) < len(self.ranks):
             raise ValueError(f"ranks: {self.ranks}; each must be 0 (full) or more and stand once")
+        n_odorants = int(self.mixtures.rpartition(" ")[2])
+        if max(self.ranks) >= n_odorants:
+            raise ValueError(f"ranks: {max(self.ranks)} is full with {n_odorants} odorants; name less, or 0 for full")
         return self
 
 
