@@ -190,12 +190,12 @@ def test_the_page_has_every_number_of_a_claim_and_of_the_comparison(tmp_path):
     assert "all alike" in page.split("third")[1].split("fourth")[0]
     assert "in a minus b rises" in page
     row = dict.fromkeys(empty_table("comparison"), np.nan) | {
-        "metric": "m", "candidate": "alpha 3", "status": "ok", "n_subjects": 4, "skill": 0.5, "tau_days": 3.0, "chosen": 0.75,
+        "metric": "m", "candidate": "alpha 3", "status": "ok", "n_subjects": 4, "n_networks": 8, "skill": 0.5, "tau_days": 3.0, "chosen": 0.75,
         "low_line": 0.1, "high_line": 0.2, "p_line": 0.01, "low_logarithm": 0.3, "high_logarithm": 0.4,
         "p_logarithm": 0.02}  # fmt: skip
     page = render_networks([], title="demo", comparison=(pd.DataFrame([row]), tmp_path / "a.svg"))
-    cells = ["0.5", "3", "0.75", "0.1 to 0.2", "0.01", "0.3 to 0.4", "0.02"]
-    kinds = ["n", "n", "n", "nowrap", "n", "nowrap", "n"]
+    cells = ["8", "0.5", "3", "0.75", "0.1 to 0.2", "0.01", "0.3 to 0.4", "0.02"]
+    kinds = ["n", "n", "n", "n", "nowrap", "n", "nowrap", "n"]
     expected = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True))
     assert f"<td>alpha 3</td>{expected}" in page
 
