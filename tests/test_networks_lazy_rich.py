@@ -249,6 +249,18 @@ def test_delay_is_in_doublings_and_missing_where_the_test_is_never_fitted():
     assert found.loc["late", "theory_mean"] == pytest.approx(0.1)
 
 
+def test_centred_networks_start_from_nothing_fitted():
+    small = Polynomial(
+        alphas=(0.5,), n_inputs=5, n_train=20, n_test=40, n_units=8, training=Training(n_steps=2, n_checkpoints=2, batch=0)
+    )
+    measures, *_ = polynomial_part(small, 2, 1, folder=None)
+    start = measures[(measures["step"] == 0) & measures["measure"].isin(["train_fit", "test_fit"])]
+    fits = start.set_index("condition")["value"]
+    # float32 leaves about a millionth of the outputs, a thousand times the polynomial
+    np.testing.assert_allclose(fits["polynomial lazy"], 0, atol=1e-3)
+    assert fits["polynomial 0.5"].abs().max() > 0.1
+
+
 # Modular addition -----------------------------------------------------------------------------
 
 
@@ -263,17 +275,18 @@ def test_loss_is_gone_in_float32_and_there_in_float64():
     assert no_loss(stable, outputs[:1].astype("float32"), shown) == 0
 
 
-def test_descent_alignment_is_that_of_a_gradient_by_hand():
+@pytest.mark.parametrize("alpha", [1.0, 3.0])
+def test_descent_alignment_is_that_of_a_gradient_by_hand(alpha):
     tasks = [modular_task(rng=rng(), modulus=5, train_share=0.6)]
     stages = [started(ADDITION.network, init_scale=scale) for scale in (1.0, 3.0)]
-    ensemble = made(ADDITION.network, ADDITION.conditions[0], stages)
+    ensemble = made(ADDITION.network, replace(ADDITION.conditions[0], alpha=alpha), stages)
     found = addition_measures(ensemble, tasks)
     x, labels = tasks[0].train.inputs, tasks[0].train.labels
     for at, stage in enumerate(stages):
         w, a = (stage[name].astype(float) for name in ("w1", "readout"))
         h = np.maximum(x @ w, 0)
-        odds = np.exp(h @ a)
-        slope = (odds / odds.sum(axis=1, keepdims=True) - np.eye(5)[labels]) / len(x)
+        odds = np.exp(alpha * h @ a)
+        slope = alpha * (odds / odds.sum(axis=1, keepdims=True) - np.eye(5)[labels]) / len(x)
         gradient = np.concatenate([np.ravel(h.T @ slope), np.ravel(x.T @ ((slope @ a.T) * (h > 0)))])
         weights = np.concatenate([np.ravel(a), np.ravel(w)])
         cosine = -gradient @ weights / np.linalg.norm(gradient) / np.linalg.norm(weights)
@@ -293,6 +306,8 @@ def test_alignment_before_the_first_lost_loss_and_no_step_for_what_is_never_reac
     assert found["full:descent_alignment"] == 0.8
     assert found["collapsed"] == 1
     assert np.isnan(found["generalized"])
+    at_once = table.assign(value=table["value"].mask(table["measure"] == "no_loss", 0.1))
+    assert addition_quantities(at_once).set_index("quantity")["value"]["collapsed"] == -1  # step 0 counts as one half
     learned = table.assign(value=table["value"] * (1 + (table["measure"] == "test_accuracy")))
     found = addition_quantities(learned).set_index("quantity")["value"]
     assert found["generalized"] == pytest.approx(0.9)  # on the line from 0 at step 1 to 1 at step 2
