@@ -251,7 +251,12 @@ def test_delay_is_in_doublings_and_missing_where_the_test_is_never_fitted():
 
 def test_centred_networks_start_from_nothing_fitted():
     small = Polynomial(
-        alphas=(0.5,), n_inputs=5, n_train=20, n_test=40, n_units=8, training=Training(n_steps=2, n_checkpoints=2, batch=0)
+        alphas=(0.5,),
+        n_inputs=5,
+        n_train=20,
+        n_test=40,
+        n_units=8,
+        training=Training(n_steps=2, n_checkpoints=2, batch=0),
     )
     measures, *_ = polynomial_part(small, 2, 1, folder=None)
     start = measures[(measures["step"] == 0) & measures["measure"].isin(["train_fit", "test_fit"])]
