@@ -76,9 +76,13 @@ def _rows(
         scores = match(animals, regimes)
     except PiriformError as error:
         return [_row(name, "", None, n_subjects, str(error))]
-    found = [_row(name, candidate, score, n_subjects, "ok") for candidate, score in scores.items()]
-    found += [_row(name, key, None, n_subjects, without.get(key, NO_RISE)) for key in untried]
-    return [row | {"n_networks": len(curves[key].seeds) if (key := row["candidate"]) in curves else 0} for row in found]
+    n_networks = {key: len(one.seeds) for key, one in curves.items()}
+    found: list[tuple[str, Score | None, str]] = [(candidate, score, "ok") for candidate, score in scores.items()]
+    found += [(key, None, without.get(key, NO_RISE)) for key in untried]
+    return [
+        _row(name, candidate, score, n_subjects, status, n_networks=n_networks.get(candidate, 0))
+        for candidate, score, status in found
+    ]
 
 
 def regime_curves(series: pd.DataFrame) -> tuple[dict[str, Regime], dict[str, str]]:
@@ -124,8 +128,16 @@ def regime_series(values: pd.DataFrame) -> pd.DataFrame:
     return values.rename(columns={"day": "step"}).assign(**own)
 
 
-def _row(metric: str, candidate: str, score: Score | None, n_subjects: int, status: str) -> dict:
-    found = {"metric": metric, "candidate": candidate, "n_networks": 0, "n_subjects": n_subjects, "status": status}
+def _row(
+    metric: str, candidate: str, score: Score | None, n_subjects: int, status: str, *, n_networks: int = 0
+) -> dict:
+    found = {
+        "metric": metric,
+        "candidate": candidate,
+        "n_networks": n_networks,
+        "n_subjects": n_subjects,
+        "status": status,
+    }
     numbers = dict.fromkeys(("skill", "seed_low", "seed_high", "tau_days", "chosen"), np.nan)
     numbers |= {f"{column}_{trend}": np.nan for trend in TRENDS for column in _COLUMNS}
     if score is not None:
